@@ -19,12 +19,13 @@ IN_VENV = $(VENV)/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 
-NBCONVERT = $(IN_VENV) -m nbconvert --log-level=WARN
+NBCONVERT = $(IN_VENV) -m nbconvert --log-level=ERROR
 EXECUTE = --to notebook --execute --ExecutePreprocessor.record_timing=False \
-	--CoalesceStreamsPreprocessor.enabled=True
+	--CoalesceStreamsPreprocessor.enabled=True --ExecutePreprocessor.extra_arguments=--log-level=ERROR
 VERDICT = import sys; sys.path.insert(0, "tests"); import conftest; conftest.run_cells("exact")
+FIGURES = import sys; sys.path.insert(0, "tests"); import conftest; conftest.save_figures()
 
-.PHONY: run test verify lab clean venv
+.PHONY: run test verify save lab clean venv
 .SILENT:
 
 # Executes the notebook into a folder of its own and moves the results into place when all is done.
@@ -39,7 +40,7 @@ run: venv
 	ls "$(BUILD)/mnist_rnn.ipynb" "$(BUILD)/mnist_rnn.html"
 
 test: venv
-	$(IN_VENV) -m pytest -p no:cacheprovider tests
+	$(IN_VENV) -m pytest -p no:cacheprovider -W ignore::DeprecationWarning tests
 
 # Compares every saved text output with a fresh one where the notebook says that its arithmetic is exact.
 verify: venv
@@ -48,6 +49,11 @@ verify: venv
 	"exact arithmetic: yes") mode=--nbval ;; \
 	*) mode=--nbval-lax; echo "Outputs are not compared: verifying only that every cell runs." ;; \
 	esac && $(IN_VENV) -m pytest -p no:cacheprovider $$mode $(NOTEBOOK)
+
+# For contributors: runs the notebook and makes the result the saved one, with the README's figures.
+save: run
+	cp "$(BUILD)/mnist_rnn.ipynb" $(NOTEBOOK)
+	$(IN_VENV) -c '$(FIGURES)'
 
 lab: venv
 	$(IN_VENV) -m jupyterlab $(NOTEBOOK)

@@ -10,7 +10,7 @@ ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.11 python3.10 python3.9 python3.8; do \
 	if $$p -c '$(SUITABLE)' 2>/dev/null; then echo $$p; break; fi; done)
 endif
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 STAMP = $(VENV)/installed-by-$(VERSION)
 # Runs a command under a lock, so that two makes at once do not build the same .venv.
 LOCKED = $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(sys.argv[1], "w"); \
@@ -65,8 +65,8 @@ clean:
 venv:
 	if test -z "$(PYTHON)"; then \
 		echo "No Python 3.8 to 3.11 found: install one (Theano 1.0.5 needs it), or name it: make PYTHON=/path/to/python3.11 run" >&2; exit 1; fi
-	if ! $(PYTHON) -c '$(SUITABLE)'; then \
-		echo "$(PYTHON) is $(or Python $(VERSION),not a Python that starts): this project needs Python 3.8 to 3.11, as Theano 1.0.5 does" >&2; exit 1; fi
+	if ! $(PYTHON) -c '$(SUITABLE)' 2>/dev/null; then \
+		echo "$(PYTHON) is $(if $(VERSION),Python $(VERSION),not a Python that starts): this project needs Python 3.8 to 3.11, as Theano 1.0.5 does" >&2; exit 1; fi
 	$(LOCKED) $(MAKE) --no-print-directory $(STAMP)
 
 $(STAMP): requirements.txt constraints.txt
@@ -74,5 +74,5 @@ $(STAMP): requirements.txt constraints.txt
 		echo "$(VENV) is there and is no virtual environment: move it away, or choose another place with VENV=" >&2; exit 1; fi
 	echo "Setting up $(VENV) with Python $(VERSION)"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(IN_VENV) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(IN_VENV) -W ignore -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@

@@ -13,9 +13,9 @@ sys.path.insert(0, str(NOTEBOOK.parent))  # bitwise
 
 
 def read_cells(kind='code', notebook=NOTEBOOK):
-    """Return the notebook's cells of one kind, code or markdown, as a list of dictionaries."""
+    """Return the notebook's cells of one kind, code or markdown, as a list of dictionaries; None: of both."""
     cells = json.loads(Path(notebook).read_text(encoding='utf-8'))['cells']
-    return [cell for cell in cells if cell['cell_type'] == kind]
+    return [cell for cell in cells if kind in (None, cell['cell_type'])]
 
 
 def run_cells(last, notebook=NOTEBOOK, skip=(), errors=None, **parameters):

@@ -27,9 +27,9 @@ def run_cells(last, notebook=NOTEBOOK, skip=(), errors=None, names=None, **param
     """Run the code cells from the first to the one with the id last; return what they define, as attributes.
 
     skip: ids of cells to leave out. errors: a dictionary; where it is given, the error of a cell is kept there
-    by the cell's id, and the next cell runs. names: what an earlier run defined, to run again. parameters: set after the cell with the tag parameters, as by
-    papermill. Raises NameError for a parameter that no cell has set by then, and LookupError where no cell is
-    called last. A traceback shows the cell's id and its lines.
+    by the cell's id, and the next cell runs. names: what an earlier run defined, to run again. parameters: set
+    after the cell with the tag parameters, as by papermill. Raises NameError for a parameter that no cell has
+    set by then, and LookupError where no cell is called last. A traceback shows the cell's id and its lines.
     """
     names = {'__name__': 'notebook'} if names is None else names
     for cell in read_cells(notebook=notebook):

@@ -11,16 +11,14 @@ import cells
 import pytest
 
 MAKE = [sys.executable, str(cells.NOTEBOOK.with_name('make_handout.py'))]
-ONEHOT = {'test_onehot_encodes', 'test_onehot_encodes_lists_and_nothing'}
-STEP = {'test_step_equals_numpy'}
 MISTAKES = {  # what is written, what should be, the tests that fail
     'no new state': ('unroll', 'h_states = T.tanh(a)\n    h_states_sum = h_states_sum + h_states',
-                     'h_states_sum = h_states_sum + T.tanh(a)', {'test_hidden_states'} | STEP),
-    'sum for mean': ('prediction-code', ' / time_steps', '', {'test_prediction'} | STEP),
-    'uphill': ('compile-code', '(V, V -', '(V, V +', STEP),
-    'no softmax': ('prediction-code', 'T.nnet.softmax(y_hat)', 'y_hat', {'test_prediction'} | STEP),
-    'off by one': ('onehot', 'np.arange(num_frames), inp]', 'np.arange(num_frames), inp - 1]', ONEHOT),
-    'no W': ('unroll', ' + T.dot(h_states, W)', '', {'test_hidden_states'} | STEP),
+                     'h_states_sum = h_states_sum + T.tanh(a)', {'test_hidden_states', 'test_step'}),
+    'sum for mean': ('prediction-code', ' / time_steps', '', {'test_prediction', 'test_step'}),
+    'uphill': ('compile-code', '(V, V -', '(V, V +', {'test_step'}),
+    'no softmax': ('prediction-code', 'T.nnet.softmax(y_hat)', 'y_hat', {'test_prediction', 'test_step'}),
+    'off by one': ('onehot', 'np.arange(num_frames), inp]', 'np.arange(num_frames), inp - 1]', {'test_onehot_encodes'}),
+    'no W': ('unroll', ' + T.dot(h_states, W)', '', {'test_hidden_states', 'test_step'}),
     'solved': ('onehot', 'len(inp)', 'len(inp)', set())}
 
 

@@ -1,6 +1,8 @@
 """Tests of the notebook as it is saved, of running it as people do, and of what is written about it."""
+import ast
 import base64
 import csv
+import itertools
 import json
 import os
 import re
@@ -53,32 +55,39 @@ def test_figures_are_those_of_the_notebook():
         assert path.read_bytes() == figure, '%s is not the notebook\'s figure: make save' % path
 
 
-def from_runs():
-    """Return the statistics of runs.csv as the README may give them, with one decimal or two."""
+def numbers_with_a_source():
+    """Return the numbers that the README may give, and those that it may give in a line on one iteration's reports."""
     with open(str(cells.ROOT / 'data' / 'runs.csv'), newline='') as file:
-        rows = list(csv.DictReader(file))
-    found = set()
-    for kind in '0', '1':
-        for column in 'test_accuracy', 'tail_average':
-            values = [float(row[column]) for row in rows if row['as_listed'] == kind]
-            for statistic in statistics.mean, statistics.stdev, min, max, statistics.median:
-                found.update(round(statistic(values), digits) for digits in (1, 2))
-    return found
+        rows = [row for row in csv.DictReader(file) if row['draw_seed'] != '1234']
+    code = '\n'.join(line for cell, lines in sources().items() for line in lines
+                     if cell == 'published-code' or "'published'" in line)
+    printed = cells.printed()
+    numbers = {float(number) for number in re.findall(r'\d*\.\d+|\d+', printed + code)}
+    for kind, column in itertools.product('01', ('test_accuracy', 'tail_average')):
+        values = [float(row[column]) for row in rows if row['as_listed'] == kind]
+        for statistic in statistics.mean, statistics.stdev, min, max, statistics.median:
+            numbers.update(round(statistic(values), digits) for digits in (1, 2))
+    published = ast.literal_eval(re.search(r'published = (\{.*?\})', code, re.S).group(1))
+    steps = {int(step): {float(number) for number in re.findall(r'[\d.]+\n', reports)} for step, reports in re.findall(
+        r'Iteration: +(\d+)\n((?:\w+ (?:cost|accuracy): +[\d.]+\n){4})', printed)}
+    for step in steps:
+        steps[step].update(reports[step // 100] for reports in published.values())
+    return numbers, steps
 
 
 def test_every_number_in_the_readme_has_a_source():
-    readme = read('README.md').replace('*', '')
-    published_code = next(lines for lines in sources().values() if any('published = {' in line for line in lines))
-    numbers = {float(number) for number in re.findall(r'\d+\.\d+', cells.printed() + '\n'.join(published_code))} | from_runs()
-    claimed = re.findall(r'(?<![\d.])(\d+\.\d{4,}|\d+(?:\.\d+)?(?=\s?(?:%|±))|(?<=± )\d+(?:\.\d+)?)', readme)
-    assert claimed and not [number for number in claimed if float(number) not in numbers]
-    fingerprints = re.findall(r'\b(?=[a-f]*\d)[0-9a-f]{16}\b', readme)
-    assert fingerprints and set(fingerprints) <= set(re.findall('[0-9a-f]{16}', cells.printed()))
-
-
-def test_readme_gives_the_reports_step_by_step():
-    names = {}
-    exec('\n'.join(next(lines for lines in sources().values() if any('published = {' in line for line in lines))), names)
+    """Each accuracy (two digits before the point), percentage, deviation, number with four decimals, and fingerprint."""
+    numbers, steps = numbers_with_a_source()
+    assert len(steps) == 10
+    claims = []
+    for line in read('README.md').replace('*', '').splitlines():
+        step = re.match(r'\| *(\d+00|0) *\|', line)
+        sources = steps[int(step.group(1))] if step else numbers
+        for claim in re.findall(r'(?<![\d.-])(?:\d+\.\d{4,}|\d\d\.\d+|\d+(?:\.\d+)?(?=\s?[%±])|(?<=± )[\d.]+|(?<=sd )[\d.]+)(?![.]?\d)', line):
+            claims.append(claim)
+            assert float(claim) in sources, '%s has no source: %s' % (claim, line)
+    fingerprints = set(re.findall(r'\b[0-9a-f]{16}\b', read('README.md')))
+    assert claims and fingerprints and fingerprints <= set(re.findall(r'\b[0-9a-f]{16}\b', cells.printed()))
 
 
 def test_environments_agree():

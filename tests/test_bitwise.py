@@ -76,7 +76,7 @@ def test_step_equals_numpy_on_the_c_backend(tmp_path):
     code = '\n'.join((
         'import sys; sys.path.insert(0, "../tests"); import cells, test_mnist_rnn as grader',
         'notebook = cells.run_cells("compile-code", %r)' % str(tmp_path / 'short.ipynb'),
-        'import theano; x, y = grader.mini_batch(100); weights = grader.other_weights(notebook)',
+        'import theano; weights, x, y = grader.prepare(notebook, 100)',
         'states, cost, pred, expected = grader.numpy_step(weights, x[:, :2], y)',
         'grader.same(notebook.sgd_step(x, y)[0], cost, "cost")',
         'for weight, value in zip(notebook.weights, expected): grader.same(weight.get_value(), value, weight.name)',

@@ -14,11 +14,10 @@ NETWORK = list(NAMES)[1:]  # from the weights on
 
 @pytest.fixture(scope='session')
 def run():
-    """What your cells define; the errors of those that failed; the heading above each. The last two by the cell's id."""
+    """What your cells define, and by the cell's id the errors of those that failed and the heading above each."""
     errors, headings, heading = {}, {}, ''
     for cell in cells.read_cells(None, NOTEBOOK):
-        heading = next((line[3:].strip() for line in cell['source'] if line.startswith('## ')), heading)
-        headings[cell['id']] = heading
+        headings[cell['id']] = heading = next((line[3:].strip() for line in cell['source'] if line[:3] == '## '), heading)
     return cells.run_cells('compile-code', NOTEBOOK, ['digits'], errors, hidden_d=100, learning_rate=.1), errors, headings
 
 
@@ -41,32 +40,22 @@ def need(run):
         weight.set_value(value)
 
 
-def compute(notebook, outputs, x, y):
-    """Return the values of these expressions for a mini-batch."""
-    from theano import function  # not earlier: the notebook's first cell comes before it
-    return function([notebook.x, notebook.y], outputs, on_unused_input='ignore')(x, y)
-
-
-def other_weights(notebook):
-    """Set other weights, with biases; return them."""
-    rng = np.random.RandomState(5)
+def prepare(notebook, n=7):
+    """Set other weights, with biases; return them, n random images, and one-hot labels for these."""
+    rng = np.random.RandomState(n)
     values = [rng.normal(size=shape) / 8 for shape in ((28, 100), (100, 100), (100, 10), (100,), (10,))]
     for name, value in zip(WEIGHTS, values):
         getattr(notebook, name).set_value(value)
-    return values
+    return values, rng.uniform(size=(n, 28, 28)), np.eye(10)[rng.randint(0, 10, n)]
 
 
-def mini_batch(n):
-    """Return n random images and one-hot labels."""
-    rng = np.random.RandomState(n)
-    return rng.uniform(size=(n, 28, 28)), np.eye(10)[rng.randint(0, 10, n)]
+def compute(notebook, outputs, x, y):
+    """Return the values of these expressions for a mini-batch."""
+    return notebook.theano.function([notebook.x, notebook.y], outputs, on_unused_input='ignore')(x, y)
 
 
 def numpy_step(weights, x, y, rate=.1):
-    """One SGD step by back-propagation through time, written from the equations, in NumPy.
-
-    Returns the states h_1 to h_28, the cost before the step, the predictions, and the five weights after it.
-    """
+    """One SGD step in NumPy: return h_1 to h_28, the cost before it, the predictions, and the weights after it."""
     U, W, V, b_hidden, b_V = weights
     n, steps = x.shape[:2]
     h = [np.zeros((n, len(W)))]
@@ -77,7 +66,7 @@ def numpy_step(weights, x, y, rate=.1):
     prob /= prob.sum(axis=1, keepdims=True)
     d_scores = (prob - y) / n
     d_U, d_W, d_b, d_h = 0, 0, 0, 0
-    for t in reversed(range(steps)):
+    for t in reversed(range(steps)):  # back-propagation through time
         d_a = (d_h + d_scores @ V.T / steps) * (1 - h[t + 1] ** 2)
         d_U, d_W, d_b = d_U + x[:, t].T @ d_a, d_W + h[t].T @ d_a, d_b + d_a.sum(axis=0)
         d_h = d_a @ W.T
@@ -118,16 +107,17 @@ def test_weights(need):
 
 
 def test_hidden_states(need):
-    notebook, (x, y) = need(NETWORK[:3]), mini_batch(7)
-    expected = numpy_step(other_weights(notebook), x, y)[0]
+    notebook = need(NETWORK[:3])
+    weights, x, y = prepare(notebook)
+    expected = numpy_step(weights, x, y)[0]
     last, total = compute(notebook, [notebook.h_states, notebook.h_states_sum], x, y)
     same(last, expected[-1], 'h_states must be h_28 after the loop: is each state made from the one before?')
     same(total, sum(expected), 'h_states_sum must be the sum of h_1 to h_28')
 
 
 def test_prediction(need):
-    notebook, (x, y) = need(NETWORK[:4]), mini_batch(7)
-    V, b_V = other_weights(notebook)[2::2]
+    notebook = need(NETWORK[:4])
+    (U, W, V, b_hidden, b_V), x, y = prepare(notebook)
     total, prob = compute(notebook, [notebook.h_states_sum, notebook.y_prob], x, y)
     expected = np.exp(total / 28 @ V + b_V)
     same(prob.sum(axis=1), 1, 'the probabilities of an image must sum to 1: is there a softmax?')
@@ -135,8 +125,8 @@ def test_prediction(need):
 
 
 def test_cost(need):
-    notebook, (x, y) = need(NETWORK[:5]), mini_batch(7)
-    other_weights(notebook)
+    notebook = need(NETWORK[:5])
+    weights, x, y = prepare(notebook)
     prob, cost = compute(notebook, [notebook.y_prob, notebook.cost], x, y)
     with np.errstate(invalid='ignore'):  # logarithms of what is no probability are test_prediction's matter
         same(cost, -(y * np.log(prob)).sum(axis=1).mean(), 'cost must be the mean of -log of the true class\'s probability')
@@ -144,8 +134,9 @@ def test_cost(need):
 
 @pytest.mark.parametrize('n', [1, 100, 137])
 def test_step(need, n):
-    notebook, (x, y) = need(NETWORK), mini_batch(n)
-    states, cost, pred, expected = numpy_step(other_weights(notebook), x, y)
+    notebook = need(NETWORK)
+    weights, x, y = prepare(notebook, n)
+    states, cost, pred, expected = numpy_step(weights, x, y)
     for function in notebook.cost_pred, notebook.sgd_step:
         found_cost, found_pred = function(x, y)
         same(found_cost, cost, 'the cost before the step')

@@ -21,10 +21,10 @@ stop() {
 	exit 1
 }
 
-# The error in the log, in one line. (uv's warnings come before it; what comes after it are its causes and hints.)
+# The tool's error and its first cause, from the log, in one line.
 reason() {
-	sed -n '/^ *\(error\|Error\|ERROR\|×\)/,/^$\|^hint/p' "$part/log" | grep -v '^hint\|^$' |
-		sed 's/^[ │╰─▶×]*//; s/^\(error\|Error\|ERROR\|Caused by\): *//' | head -n 3 | tr '\n' ' ' | sed 's/[ .]*$//'
+	sed -nE '/^ *(error|ERROR|×)/,$p' "$part/log" | head -n 2 |
+		sed -E 's/^[ │╰─▶×]*//; s/^(error|ERROR|cause|Caused by): *//' | paste -s -d ' ' -
 }
 
 # A uv of our own, for this once: made by any Python that can.

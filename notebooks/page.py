@@ -10,5 +10,4 @@ IPythonRenderer.inline_math = lambda renderer, tex: convert(tex)
 IPythonRenderer.block_math = lambda renderer, tex: convert(tex, display='block')
 
 c = get_config()  # noqa: F821  nbconvert defines it
-for script in 'mathjax_url', 'require_js_url', 'jquery_url', 'mermaid_js_url':
-    c.HTMLExporter[script] = ''
+c.HTMLExporter.mathjax_url = c.HTMLExporter.require_js_url = ''  # (the page loads Mermaid only for a diagram, and has none)

@@ -7,7 +7,6 @@ BUILD = build
 PYTHON =
 NOTEBOOK =
 ARGS =
-
 SAVED = notebooks/mnist_rnn.ipynb
 PY = "$(VENV)/bin/python"
 NBCONVERT = $(PY) -m nbconvert --log-level=ERROR
@@ -15,8 +14,8 @@ NBCONVERT = $(PY) -m nbconvert --log-level=ERROR
 EXECUTE = --to notebook --execute --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: run test verify runs handout save lab clean venv
 .SILENT:
+.PHONY: run test verify runs handout save lab clean venv
 
 # Executes the notebook into a folder of its own and moves the results into place when all is done.
 run: venv
@@ -31,16 +30,13 @@ run: venv
 
 # make test NOTEBOOK=path tests the network in another notebook, a student's.
 test: venv
-	NOTEBOOK="$(NOTEBOOK)" $(PY) -m pytest -p no:cacheprovider -W ignore::DeprecationWarning \
-		tests$(if $(NOTEBOOK),/test_mnist_rnn.py)
+	NOTEBOOK="$(NOTEBOOK)" $(PY) -m pytest -p no:cacheprovider -W ignore::DeprecationWarning tests$(if $(NOTEBOOK),/test_mnist_rnn.py)
 
 # Compares every saved text output with a fresh one where every bit is reproducible.
 verify: venv
 	verdict=$$($(PY) notebooks/bitwise.py) && echo "$$verdict" && \
-	case $$verdict in \
-	*": yes") mode=--nbval ;; \
-	*) mode=--nbval-lax; echo "Outputs are not compared: verifying only that every cell runs." ;; \
-	esac && $(PY) -m pytest -p no:cacheprovider $$mode $(SAVED)
+	case $$verdict in *": yes") mode=--nbval ;; *) mode=--nbval-lax; echo "Outputs are not compared, only run." ;; esac && \
+	$(PY) -m pytest -p no:cacheprovider $$mode $(SAVED)
 
 runs: venv
 	$(PY) data/make_runs.py

@@ -52,6 +52,8 @@ trap 'rm -rf "$part"' EXIT
 part=$(mkdir -p "$(dirname "$venv")" 2>/dev/null && mktemp -d "$venv.part-XXXXXX" 2>/dev/null) ||
 	stop "Cannot write $venv: choose another place: make VENV=/tmp/venv BUILD=/tmp/build run"
 new=$part/venv
+# The system's certificates where it has some, as pip does: behind a company's proxy no others are valid.
+if ls /etc/ssl/certs/ca-* >/dev/null 2>&1; then export UV_NATIVE_TLS="${UV_NATIVE_TLS-true}"; fi
 
 echo "Setting up $venv: about 15 seconds"
 uv pip install --help 2>/dev/null | grep -q -e --build-constraints || install_uv  # an old uv has no such option

@@ -10,8 +10,9 @@ ARGS =
 SAVED = notebooks/mnist_rnn.ipynb
 PY = "$(VENV)/bin/python"
 NBCONVERT = $(PY) -m nbconvert --log-level=ERROR
-# Saved as JupyterLab would save it: without times, streams merged.
-EXECUTE = --to notebook --execute --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
+EXECUTE = --to notebook --execute --ExecutePreprocessor.record_timing=False \
+	--ExecutePreprocessor.extra_arguments=--log-level=ERROR
+MERGE = --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True  # streams as JupyterLab saves them
 export JUPYTER_PREFER_ENV_PATH = 1
 
 .SILENT:
@@ -23,6 +24,7 @@ run: venv
 	mkdir -p "$(BUILD)"
 	part=$$(mktemp -d "$(BUILD)/part-XXXXXX") && trap 'rm -rf "$$part"' EXIT && trap 'exit 1' INT TERM HUP && \
 	$(NBCONVERT) $(EXECUTE) --output-dir "$$part" $(SAVED) && \
+	$(NBCONVERT) $(MERGE) "$$part/mnist_rnn.ipynb" && \
 	$(NBCONVERT) --to html --config notebooks/page.py --embed-images "$$part/mnist_rnn.ipynb" && \
 	sed -n 's/^ *"\([^"]* accuracy[^"]*: [^"]* %\)\\n".*/\1/p' "$$part/mnist_rnn.ipynb" && \
 	mv -f "$$part/mnist_rnn.ipynb" "$$part/mnist_rnn.html" "$(BUILD)" && \

@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import sys
+import sysconfig
 import warnings
 from importlib import metadata
 
@@ -80,6 +81,8 @@ def pin():
         os.environ.update(PINS[facts['machine']])
     # A .theanorc left over from another project is not read.
     os.environ.update(THEANO_FLAGS=FLAGS + facts['flags'], THEANORC=os.devnull)
+    # For the C backend: a Python that uv fetched keeps its libpython where no loader looks.
+    os.environ.setdefault('LD_RUN_PATH', sysconfig.get_config_var('LIBDIR') or '')
     # Harmless, each: a pin names what this CPU lacks; there is no compiler, by choice; NumPy multiplies the
     # matrices; Matplotlib builds its font cache.
     warnings.filterwarnings('ignore', r'(?s).*NPY_DISABLE_CPU_FEATURES', RuntimeWarning)

@@ -28,7 +28,7 @@ import json, os, platform, sys, tarfile
 place, base, version = sys.argv[1], sys.base_prefix, 'python%d.%d' % sys.version_info[:2]
 libraries = [name for name in os.listdir(base + '/lib') if name.startswith('libpython')]
 with tarfile.open(place + '/python.tar.gz', 'w:gz', compresslevel=1) as archive:
-    for name in 'bin/' + version, 'include/' + version, 'lib/' + version, *('lib/' + name for name in libraries):
+    for name in ['bin/' + version, 'include/' + version, 'lib/' + version] + ['lib/' + name for name in libraries]:
         archive.add(os.path.join(base, name), 'python/' + name, filter=lambda member: None if os.path.basename(
             member.name) in ('site-packages', 'dist-packages', 'test', '__pycache__') else member)
 machine, numbers = platform.machine(), dict(zip(('major', 'minor', 'patch'), sys.version_info))

@@ -32,13 +32,13 @@ run: venv
 
 # make test NOTEBOOK=path tests the network in another notebook, a student's.
 test: venv
-	NOTEBOOK="$(NOTEBOOK)" $(PY) -m pytest -p no:cacheprovider -W ignore::DeprecationWarning tests$(if $(NOTEBOOK),/test_mnist_rnn.py)
+	NOTEBOOK="$(NOTEBOOK)" $(PY) -m pytest tests$(if $(NOTEBOOK),/test_mnist_rnn.py)
 
 # Compares every saved text output with a fresh one where every bit is reproducible.
 verify: venv
 	verdict=$$($(PY) notebooks/bitwise.py) && echo "$$verdict" && \
 	case $$verdict in *": yes") mode=--nbval ;; *) mode=--nbval-lax; echo "Outputs are not compared, only run." ;; esac && \
-	$(PY) -m pytest -p no:cacheprovider $$mode $(SAVED)
+	$(PY) -m pytest $$mode $(SAVED)
 
 runs: venv
 	$(PY) data/make_runs.py
@@ -56,10 +56,9 @@ save: run
 lab: venv
 	$(PY) -m jupyterlab --allow-root $(ARGS) $(SAVED)
 
-# Deletes only what was made here.
+# Deletes only what was made here, and no handout: it may hold a solution.
 clean:
-	rm -rf "$(BUILD)"/mnist_rnn.ipynb "$(BUILD)"/mnist_rnn.html "$(BUILD)"/mnist_rnn_handout.ipynb \
-		"$(BUILD)"/part-?????? build/runs-????????.csv "$(VENV)".part-??????
+	rm -rf "$(BUILD)"/mnist_rnn.ipynb "$(BUILD)"/mnist_rnn.html "$(BUILD)"/part-?????? build/runs-????????.csv "$(VENV)".part-??????
 	rmdir "$(BUILD)" 2>/dev/null || true
 	if test -e "$(VENV)/made-for"; then rm -rf "$(VENV)"; fi
 

@@ -62,12 +62,12 @@ def why_not(system, machine, libc, numpy, wheel, late, kernels, flags):
         return 'the C library is not glibc 2.28 or later'
     if numpy != '1.23.5' or not wheel:
         return 'NumPy is not the wheel of 1.23.5 that requirements.txt installs'
-    if late:
-        return 'NumPy was imported before the pins were set (restart the kernel)'
     if not kernels:
         return 'this CPU has no AVX2'
     if flags:
         return 'THEANO_FLAGS is set'
+    if late:
+        return 'NumPy was imported before the pins were set (restart the kernel)'
 
 
 def pin():

@@ -56,7 +56,7 @@ try() {
 }
 
 nowhere=http://127.0.0.1:9/simple
-try 'no uv, no Python' bare 'Found neither uv nor a Python 3.8 or later'
+try 'no uv, no Python' bare 'Found neither a recent uv nor a Python 3.8 or later'
 try 'a Python without ensurepip' no_venv 'python3 -m venv failed'
 try 'a new Python, pip reaches no index' new 'pip could not install uv' PIP_INDEX_URL=$nowhere
 try 'uv, which gets no Python' uv 'uv got no Python' UV_PYTHON_DOWNLOADS=never

@@ -60,7 +60,7 @@ fi
 
 echo "Setting up $venv: about 15 seconds"
 uv pip install --help 2>/dev/null | grep -q -e --build-constraint || install_uv  # an old uv has no such option
-touch "$part/uv.toml"  # what a project around this one sets for uv is not for here
+: >"$part/uv.toml"  # what a project around this one sets for uv is not for here
 "$uv" --project "$part" venv --quiet --relocatable --python "${python:-cpython>=3.8,<3.12}" "$new" >"$part/log" 2>&1 ||
 	stop "uv got no Python ${python:-3.8 to 3.11} ($(reason)): install one, or name it: make PYTHON=/path/to/python3.11 run"
 version=$("$new/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

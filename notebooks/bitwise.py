@@ -1,4 +1,4 @@
-"""Bitwise reproducibility: the same bits from NumPy and Theano on every Linux machine, x86-64 and 64-bit ARM.
+"""Bitwise reproducibility: the same bits from NumPy and Theano on Linux, x86-64 and 64-bit ARM.
 
 How a result is rounded depends on the CPU's kernels and on the number of threads. pin() fixes both, before
 NumPy is imported: one thread; OpenBLAS kernels that add up a product's terms in order, with fused multiply-add;

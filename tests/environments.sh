@@ -61,7 +61,7 @@ try 'a Python without ensurepip' no_venv 'python3 -m venv failed'
 try 'a new Python, pip reaches no index' new 'pip could not install uv' PIP_INDEX_URL=$nowhere
 try 'uv, which gets no Python' uv 'uv got no Python' UV_PYTHON_DOWNLOADS=never
 try 'uv, which reaches no index' uv 'uv could not install the packages' UV_INDEX_URL=$nowhere
-try 'a new Python, interrupted' new 'Setting up' timeout -s INT 4
+try 'a new Python, interrupted' new 'Setting up' timeout -s INT 2
 try 'a new Python, whose uv fetches another' new ''
 try 'the same again, without a network' bare '' UV_OFFLINE=1
 rm -rf "$place/venv" "$place/pythons"

@@ -21,6 +21,10 @@ stop() {
 	exit 1
 }
 
+cannot_write() {
+	stop "Cannot write $venv: choose another place: make VENV=/tmp/venv BUILD=/tmp/build run"
+}
+
 # The tool's error and its first cause, from the log, in one line.
 reason() {
 	sed -nE '/^ *(error|ERROR|×)/,$p' "$part/log" | head -n 2 |
@@ -49,8 +53,7 @@ if test -e "$venv" && ! test -e "$venv/made-for"; then
 fi
 trap 'exit 1' INT TERM HUP  # dash runs no EXIT trap on a signal
 trap 'rm -rf "$part"' EXIT
-part=$(mkdir -p "$(dirname "$venv")" 2>/dev/null && mktemp -d "$venv.part-XXXXXX" 2>/dev/null) ||
-	stop "Cannot write $venv: choose another place: make VENV=/tmp/venv BUILD=/tmp/build run"
+part=$(mkdir -p "$(dirname "$venv")" 2>/dev/null && mktemp -d "$venv.part-XXXXXX" 2>/dev/null) || cannot_write
 new=$part/venv
 # The system's certificates where it has some, as pip does: behind a company's proxy no others are valid. (An
 # older uv knows the first name, a newer one the second.)
@@ -75,6 +78,6 @@ echo "$python" >"$new/made-for"
 
 if ! fresh; then  # else another make was quicker
 	test ! -e "$venv" || mv "$venv" "$part/old"
-	mv "$new" "$venv" || stop "Cannot write $venv: choose another place: make VENV=/tmp/venv ..."
+	mv "$new" "$venv" || cannot_write
 	rm -rf "$venv/venv"  # here mv has put it if another make was quicker by a hair
 fi

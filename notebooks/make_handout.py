@@ -14,7 +14,7 @@ TO_DO = {'onehot': 'make the array onehot, (len(inp), 10), from inp',
          'cost-code': 'make cost from y_prob and y',
          'gradients-code': 'make grad_W, grad_U, grad_V, grad_bh and grad_bV from cost',
          'compile-code': 'make updates, a list of five pairs'}
-BEYOND = {'parameters': r'as_listed = .*', 'weights-code': r'slip = .*\n', 'unroll': r' *h_all.*\n?'}  # lines to drop
+BEYOND = {'parameters': r'as_listed = .*', 'unroll': r' *h_all.*\n?'}  # lines to drop
 
 
 def handout():

@@ -38,23 +38,22 @@ def test_figures_are_those_of_the_notebook():
 
 def numbers(text):
     """Return the numbers with a decimal point in a text, and its counts like 49 of 50, 2 of 1,000."""
-    text = re.sub(r'Python [\d.]+ to [\d.]+|\(data:.*?\)|,(?=\d{3})', '', text)
+    text = re.sub(r'`.*?`|Python [\d.]+( to [\d.]+)?|\(data:.*?\)|,(?=\d{3})', '', text)
     decimal = re.findall(r'(?<![\w.])\d+\.\d+(?![\w.]|\.\d)', text)
     return set(decimal + [re.sub(' the', '', count) for count in re.findall(r'\d+ of (?:the )?\d+', text)])
 
 
 def test_numbers_in_texts_are_printed_by_the_notebook():
-    """Counts in the table of the published run are printed without their total: its rows name it."""
+    """A row of the published run's table names the total of its counts: "both, of 1,000   979"."""
     printed = numbers(cells.printed())
-    for line in cells.printed().replace(',', '').splitlines():
-        total = re.search(r', of (\d+) ', line)
-        printed |= {'%s of %s' % (n, total.group(1)) for n in line.split() if total}
-    for path in 'README.md', 'notebook':
-        text = '\n'.join(cell.source for cell in cells.read() if cell.cell_type == 'markdown')
-        text = text if path == 'notebook' else (cells.ROOT / path).read_text(encoding='utf-8')
-        assert not numbers(text) - printed, path
-    fingerprints = set(re.findall(r'\b[0-9a-f]{16}\b', text))
-    assert fingerprints and all(value in cells.printed() for value in fingerprints)
+    for label, total, counts in re.findall(r'^(.*), of ([\d,]+) +(.*)', cells.printed(), re.M):
+        printed |= {'%s of %s' % (count, total.replace(',', '')) for count in counts.split()}
+    prose = '\n'.join(cell.source for cell in cells.read() if cell.cell_type == 'markdown')
+    readme = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
+    for text in prose, readme:
+        assert numbers(text) and not numbers(text) - printed
+        fingerprints = set(re.findall(r'\b[0-9a-f]{16}\b', text))
+        assert fingerprints and all(value in cells.printed() for value in fingerprints)
 
 
 def test_pins_agree():

@@ -1,22 +1,25 @@
-# Variables count on the command line only, not when exported in the shell: PYTHON=3.9 or a path picks an
-# interpreter; VENV and BUILD lie elsewhere, as for a read-only checkout: make VENV=/tmp/venv BUILD=/tmp/build run
+# Variables count on the command line, not when exported in the shell. PYTHON=3.9 or a path picks an
+# interpreter; VENV and BUILD lie elsewhere, as for a read-only checkout.
 VENV = .venv
 BUILD = build
 PYTHON =
 NOTEBOOK =
 ARGS =
-# What they hold is text: never run by make, nor, as recipes write "$$NAME", by the shell.
+# What they hold is text: make does not run it and, as recipes write "$$NAME", nor does the shell.
 NAMES = VENV BUILD PYTHON NOTEBOOK ARGS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
-# The user's settings for other Python programs are not passed on; HOME hides those in files. Those for uv stay.
-unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% MATPLOTLIB% THEANO% PYTEST% DASK_CONFIG%,$(.VARIABLES))
+# The user's settings for other Python programs are not passed on nor, by another HOME, read.
+unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST% DASK_CONFIG%,$(.VARIABLES))
 export $(NAMES)
-PY = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME= JUPYTER_PREFER_ENV_PATH=1 \
-	"$$VENV/bin/python"
-UNCHANGED = { test ! -e "$$BUILD/mnist_rnn.ipynb" || cksum <"$$BUILD/mnist_rnn.ipynb" | cmp -s - "$$BUILD/.made" || \
-	{ echo "$$BUILD/mnist_rnn.ipynb is not as make run left it, and was kept: move it away" >&2; false; }; }
+HERE = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME=
+PY = $(HERE) PYTHONPATH=tools JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"
+CONVERT = $(PY) -m nbconvert --log-level=ERROR --output-dir "$$BUILD"
 SAVED = notebooks/mnist_rnn.ipynb
-HANDOUT = mnist_rnn_handout.ipynb
+RUN = "$$BUILD/mnist_rnn.ipynb"
+HANDOUT = "$$BUILD/mnist_rnn_handout.ipynb"
+UNTOUCHED = { test ! -e $(RUN) || cksum <$(RUN) | cmp -s - "$$BUILD/.made" || \
+	stop $(RUN) "is not as make run left it, and was kept: move it away"; }
+STOP = stop() { echo "$$*" >&2; exit 1; };
 
 .SILENT:
 .PHONY: help run test verify handout lab runs worker save clean venv
@@ -25,62 +28,61 @@ help:  ## lists what make can do
 	sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
 
 run: venv  ## executes the notebook: build/mnist_rnn.html and .ipynb
-	$(UNCHANGED)
-	echo "Executing the notebook: about a minute"
-	mkdir -p "$$BUILD"
-	$(PY) -m nbconvert --log-level=ERROR --to html --config tools/page.py --output-dir "$$BUILD" $(SAVED)
-	mv "$$BUILD/mnist_rnn.part" "$$BUILD/mnist_rnn.ipynb" && cksum <"$$BUILD/mnist_rnn.ipynb" >"$$BUILD/.made"
-	sed -n 's/^ *"\(Testing accuracy.*%\)\\n".*/\1/p' "$$BUILD/mnist_rnn.ipynb"
-	ls "$$BUILD/mnist_rnn.ipynb" "$$BUILD/mnist_rnn.html"
+	$(STOP) $(UNTOUCHED)
+	mkdir -p "$$BUILD" && echo "Executing the notebook: about 80 seconds on two cores"
+	$(CONVERT) --to html --config tools/page.py $(SAVED)
+	mv "$$BUILD/mnist_rnn.part" $(RUN) && cksum <$(RUN) >"$$BUILD/.made"
+	sed -n 's/^ *"\(Testing accuracy.*%\)\\n".*/\1/p' $(RUN) && ls $(RUN) "$$BUILD/mnist_rnn.html"
 
 test: venv  ## the tests; with NOTEBOOK=path those of the network, on another notebook
-	echo "Testing: about 20 seconds"
+	echo "Testing: about 25 seconds"
 	$(PY) -m pytest $(if $(NOTEBOOK),-q --tb=line -rN tests/test_mnist_rnn.py) $$ARGS
 
 verify: run  ## executes the notebook and compares what it prints with the saved outputs
 	$(PY) -m pytest -m verify
 
 handout: venv  ## writes the exercise: build/mnist_rnn_handout.ipynb
+	$(STOP) test ! -e $(HANDOUT) || stop $(HANDOUT) "is there, and was kept: move it away"
 	mkdir -p "$$BUILD"
-	test ! -e "$$BUILD/$(HANDOUT)" || { echo "$$BUILD/$(HANDOUT) is there, and was kept: move it away" >&2; false; }
-	$(PY) -m nbconvert --log-level=ERROR --to notebook --config tools/handout.py --output-dir "$$BUILD" \
-		--output $(HANDOUT) $(SAVED)
-	ls "$$BUILD/$(HANDOUT)"
+	$(CONVERT) --to notebook --config tools/handout.py --output mnist_rnn_handout $(SAVED)
+	ls $(HANDOUT)
 
 lab: venv  ## opens JupyterLab; options: make lab ARGS="--no-browser --ip=0.0.0.0"
-	JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python" -m jupyterlab --allow-root --ServerApp.root_dir=. \
-		--LabApp.default_url=/lab/tree/$(SAVED) $$ARGS
+	JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python" -m jupyterlab --allow-root \
+		--ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(SAVED) $$ARGS
 
-runs: venv  ## makes data/runs.csv and data/early.csv again, on this machine or a Dask cluster
-	$(PY) tools/make_runs.py
+runs: venv  ## makes data/runs.csv and data/early.csv again, here or on a Dask cluster
+	$(PY) -c 'import runs; runs.main()'
 
 worker: venv  ## starts workers here for the Dask scheduler that DASK_SCHEDULER_ADDRESS names
-	$(PY) tools/worker.py
+	$(PY) -c 'import runs; runs.work()'
 
 save: run  ## for contributors: makes what make run wrote the saved notebook
-	cp "$$BUILD/mnist_rnn.ipynb" $(SAVED)
-	$(PY) tools/save_figure.py
+	cp $(RUN) $(SAVED)
+	$(PY) -c 'import cells; cells.save_figure()'
 
 clean: override BUILD = build
-clean: override VENV = .venv
 clean:  ## deletes what make made: .venv, and in build/ the executed notebook and its page
-	! $(UNCHANGED) || rm -f build/mnist_rnn.ipynb build/mnist_rnn.html build/mnist_rnn.part build/.made
-	test ! -e .venv/made-for || rm -rf .venv
-	rmdir build 2>/dev/null || test ! -e build || { echo "left in build:" && ls build; }
+	if test -e .venv/made-for; then rm -rf .venv; fi
+	$(STOP) $(UNTOUCHED) && cd build 2>/dev/null || exit 0; \
+		rm -f mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made; \
+		rmdir ../build 2>/dev/null || { echo "Left in build:"; ls; }
 
-# .venv/made-for holds what the environment was made for: another PYTHON or changed pins make it anew.
+# .venv/made-for says what the environment was made for: another PYTHON or other pins make it anew.
 venv:
-	wanted="$$PYTHON $$(cat requirements.txt constraints.txt | cksum)"; made="$$VENV/made-for"; \
+	$(STOP) made="$$VENV/made-for" uv=uv \
+	wanted="$$PYTHON $$(cat requirements.txt constraints.txt | cksum)"; \
 	test "$$(cat "$$made" 2>/dev/null)" = "$$wanted" && exit; \
-	stop() { echo "$$*" >&2; exit 1; }; \
-	case "$$PYTHON" in 2* | 3.[0-7] | 3.[0-7].* | 3.1[2-9]*) stop "PYTHON=$$PYTHON: Theano 1.0.5 needs 3.8 to 3.11" ;; esac; \
-	rmdir "$$VENV" 2>/dev/null; \
-	test ! -e "$$VENV" || test -e "$$made" || stop "$$VENV is there, and make did not make it: move it away"; \
-	echo "Setting up $$VENV: about 15 seconds"; \
-	mkdir -p "$$VENV/home" && : >"$$made" || stop "Cannot write $$VENV: name another place, make VENV=/tmp/venv ..."; \
-	uv=uv; uv pip install --help 2>/dev/null | grep -q -e --build-constraint || { uv="$$VENV/uv/bin/uv"; \
-		python3 -m venv "$$VENV/uv" && "$$VENV/uv/bin/python" -m pip install --quiet uv==0.13.9 || \
-		stop "Found no recent uv, and could not install it with python3: install uv (https://docs.astral.sh/uv)"; }; \
+	case "$$PYTHON" in 2* | 3 | 3.[0-7] | 3.[0-7].* | 3.1[2-9]*) \
+		stop "PYTHON=$$PYTHON: Theano 1.0.5 needs a Python 3.8 to 3.11" ;; esac; \
+	rmdir "$$VENV" 2>/dev/null; test ! -e "$$VENV" || test -e "$$made" || \
+		stop "$$VENV is there, and make did not make it: move it away"; \
+	echo "Setting up $$VENV: about 10 seconds"; mkdir -p "$$VENV/home" && : >"$$made" || \
+		stop "Cannot write $$VENV: name another place, make VENV=/tmp/venv ..."; \
+	uv pip install --help 2>/dev/null | grep -q -e --build-constraint || { \
+		uv="$$VENV/uv/bin/uv"; python3 -m venv "$$VENV/uv" && \
+		"$$VENV/uv/bin/python" -m pip install --quiet uv==0.13.9 || \
+		stop "Found no recent uv, and python3 could not install it: install uv, or python3 and venv"; }; \
 	"$$uv" venv --quiet --allow-existing --python "$${PYTHON:-cpython>=3.8,<3.12}" "$$VENV" || exit; \
 	"$$VENV/bin/python" -c 'import sys; sys.exit(not (3, 8) <= sys.version_info < (3, 12))' || \
 		stop "$$PYTHON is not a Python 3.8 to 3.11, as Theano 1.0.5 needs"; \

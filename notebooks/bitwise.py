@@ -1,10 +1,10 @@
 """The same bits from NumPy and Theano on Linux, on x86-64 and on 64-bit ARM.
 
-How a sum is rounded depends on the order of its terms, and so on the CPU's kernels and on the number of threads.
-pin() fixes both before NumPy is imported: one thread; OpenBLAS kernels that add up a product's terms in order,
-with fused multiply-add; on x86-64 no AVX-512 in NumPy, whose exp and log round differently; and NumPy, not
-compiled C, for every operation of Theano's graph. A canary measures whether this machine then rounds as it must.
-`python bitwise.py` prints the verdict.
+How a sum is rounded depends on the order of its terms, and so on the CPU's kernels and the number
+of threads. pin() fixes both before NumPy is imported: one thread; OpenBLAS kernels that add up a
+product's terms in order, with fused multiply-add; on x86-64 no AVX-512 in NumPy, whose exp and log
+round differently; and NumPy, not compiled C, for all of Theano's operations. A canary then measures
+whether this machine rounds as it must. `python bitwise.py` prints the verdict.
 """
 import hashlib
 import logging
@@ -17,25 +17,26 @@ PINS = {('linux', 'x86_64'): {
             'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'Haswell', 'NPY_DISABLE_CPU_FEATURES':
             'AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL'},
         ('linux', 'aarch64'): {'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'ARMV8'}}
-FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags=,'  # the last: NumPy 1.22+ needs it set
+FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags=,'  # last: for NumPy 1.22+
 
 
 def canary():
-    """Return whether small computations of the network's kinds and shapes come out with the expected bits."""
+    """Return whether small computations of the network's kinds and shapes give the right bits."""
     import numpy as np
     rng = np.random.RandomState(0)
     x, h, scores, U, W, V = (rng.uniform(-1, 1, shape) for shape in (
         (100, 28), (100, 100), (100, 10), (28, 100), (100, 100), (100, 10)))
     results = (x @ U, h @ W, h @ V, x.T @ h, h.T @ h, h.T @ scores, h @ W.T, scores @ V.T,
-               np.tanh(3 * h), np.exp(3 * h), np.log(abs(h)), h.sum(axis=0), h.mean(axis=1), h.mean())
-    return hashlib.sha256(b''.join(result.tobytes() for result in results)).hexdigest()[:16] == '9a79ef187baa703a'
+               np.tanh(3 * h), np.exp(3 * h), np.log(abs(h)),
+               h.sum(axis=0), h.mean(axis=1), h.mean())
+    bits = b''.join(result.tobytes() for result in results)
+    return hashlib.sha256(bits).hexdigest()[:16] == '9a79ef187baa703a'
 
 
 def canary_in_child(pins):
-    """Return whether the canary is right with these pins. Linux only.
+    """Return whether the canary is right with these pins, on Linux.
 
-    A forked child tries it: this process may still import NumPy in another way, and a CPU that lacks what the
-    pinned kernels need ends only the child.
+    It runs in a forked child: if the CPU lacks what the pinned kernels need, only the child dies.
     """
     child = os.fork()
     if child == 0:
@@ -51,33 +52,31 @@ def canary_in_child(pins):
 def pin():
     """Set the pins where they help, configure Theano, and return the verdict, a line of text.
 
-    Raises ValueError where Theano does not understand the user's own THEANO_FLAGS, which win over ours.
+    Raises ValueError where Theano does not understand the user's THEANO_FLAGS, which win over ours.
     """
     pins = PINS.get((sys.platform, platform.machine()), {})
     early = 'numpy' in sys.modules and not pins.items() <= os.environ.items()
     if pins and 'numpy' not in sys.modules and canary_in_child(pins):
         os.environ.update(pins)
     own_flags = os.environ.get('THEANO_FLAGS', '').replace(FLAGS, '')
-    # A .theanorc left over from another project is not read.
-    os.environ.update(THEANO_FLAGS=FLAGS + own_flags, THEANORC=os.devnull)
-    # Harmless, each: a pin names what this CPU lacks; there is no compiler, by choice; NumPy multiplies the
-    # matrices; Matplotlib builds its font cache.
+    os.environ.update(THEANO_FLAGS=FLAGS + own_flags, THEANORC=os.devnull)  # no .theanorc is read
+    # Harmless, each: a pin names what this CPU lacks; there is no compiler, by choice; NumPy
+    # multiplies the matrices; Matplotlib builds its font cache.
     warnings.filterwarnings('ignore', r'(?s).*NPY_DISABLE_CPU_FEATURES', RuntimeWarning)
-    warnings.filterwarnings('ignore', r'DeprecationWarning: there is no c\+\+ compiler', UserWarning)
+    warnings.filterwarnings('ignore', r'DeprecationWarning: there is no c\+\+', UserWarning)
     for name in 'theano.configdefaults', 'theano.tensor.blas', 'matplotlib':
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         import theano  # noqa: F401
     except ValueError as error:
         raise ValueError('THEANO_FLAGS=%s is not understood: %s' % (own_flags, error)) from None
-    if own_flags:
-        reason = 'THEANO_FLAGS is set'
-    elif canary():
+    if canary() and not own_flags:
         return 'bitwise reproducible: yes'
-    else:
-        reason = ('NumPy was imported before the pins were set (restart the kernel)' if early
-                  else 'this machine rounds differently')
-    return 'bitwise reproducible: no, because %s; the numbers in the text are the saved run\'s' % reason
+    reason = ('THEANO_FLAGS is set' if own_flags else
+              'NumPy was imported before the pins were set (restart the kernel)' if early else
+              'this machine rounds differently')
+    return ('bitwise reproducible: no, because %s; the numbers in the text are the saved run\'s'
+            % reason)
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope='session')
 def nb():
-    """What its cells define, as attributes. Where one fails, its error in one line ends the tests."""
+    """What its cells define, as attributes. Where one fails, one line ends the tests."""
     path = os.environ.get('NOTEBOOK') or cells.NOTEBOOK
     try:
         return cells.run_cells('sgd_step', path, hidden_d=100, learning_rate=.1)

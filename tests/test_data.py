@@ -8,49 +8,43 @@ import re
 from pathlib import Path
 
 import cells
-import make_mnist_pkl as maker
+import make_mnist_pkl
 import numpy as np
 import pytest
 
 DATA = cells.ROOT / 'data'
-REPORTS = 'Training cost', 'Validation cost', 'Training accuracy', 'Validation accuracy'
 
 
-def test_data_is_mnist_in_the_tutorials_format(nb):
+def test_data_is_mnist_and_the_shuffle_keeps_pairs(nb):
     counts = {'train': [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988],
               'valid': [991, 1064, 990, 1030, 983, 915, 967, 1090, 1009, 961],
               'test': [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]}
-    for name, n in (('train', 50000), ('valid', 10000), ('test', 10000)):
+    for name, count in counts.items():
         images, labels = getattr(nb, name + '_set')
-        assert images.shape == (n, 28, 28) and images.dtype == np.float32
-        assert labels.shape == (n,) and labels.dtype == np.int64
-        assert images.min() == 0 and images.max() == 255 / 256
-        assert np.bincount(labels).tolist() == counts[name]
+        assert images.shape == (len(labels), 28, 28) and images.dtype == np.float32
+        assert images.max() == 255 / 256 and np.bincount(labels).tolist() == count
     order = np.random.RandomState(0).permutation(50000)
     assert np.array_equal(nb.X_train, nb.train_set[0][order])
-    assert np.array_equal(nb.Y_labels, nb.train_set[1][order])
-    for y, labels in ('Y_train', 'Y_labels'), ('Y_valid', 'Yv_labels'), ('Y_test', 'Yt_labels'):
-        assert np.array_equal(getattr(nb, y).argmax(axis=1), getattr(nb, labels))
+    for y, labels in ((nb.Y_train, nb.train_set[1][order]), (nb.Y_valid, nb.valid_set[1]),
+                      (nb.Y_test, nb.test_set[1])):
+        assert y.shape[1] == 10 and np.array_equal(y.argmax(axis=1), labels)
 
 
 class RunsCode:
     """Unpickling this makes a file."""
 
-    def __init__(self, path):
-        self.path = path
-
     def __reduce__(self):
-        return Path.touch, (self.path,)
+        return Path.touch, (Path('code-was-run'),)
 
 
 @pytest.mark.parametrize('kind', ['missing', 'truncated', 'code', 'FIFO'])
 def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, kind):
-    path, trap = tmp_path / 'data' / 'mnist.pkl.gz', tmp_path / 'code-was-run'
+    path = tmp_path / 'data' / 'mnist.pkl.gz'
     path.parent.mkdir()
     if kind == 'truncated':
         path.write_bytes((DATA / 'mnist.pkl.gz').read_bytes()[:1000000])
     elif kind == 'code':
-        path.write_bytes(gzip.compress(pickle.dumps(RunsCode(trap))))
+        path.write_bytes(gzip.compress(pickle.dumps(RunsCode())))
     elif kind == 'FIFO':
         os.mkfifo(str(path))
     monkeypatch.chdir(tmp_path)
@@ -59,58 +53,35 @@ def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, kind):
     assert str(caught.value) == (
         'Section "The data": ValueError: %s is missing or is not this repository\'s, and was not '
         'used. Restore it: git checkout data/mnist.pkl.gz' % path)
-    assert not trap.exists()
+    assert not Path('code-was-run').exists()
 
 
-def write_idx(nb, folder):
-    """Write MNIST's four IDX files, taken back from the notebook's data, the labels gzipped."""
-    sets = nb.train_set, nb.valid_set, nb.test_set
-    images = [np.round(images * 256).astype('u1') for images, labels in sets]
-    labels = [labels.astype('u1') for images, labels in sets]
-    for name, x, y in (('train', np.concatenate(images[:2]), np.concatenate(labels[:2])),
-                       ('t10k', images[2], labels[2])):
-        header = np.array([2051, len(x), 28, 28], '>i4').tobytes()
-        (folder / (name + '-images-idx3-ubyte')).write_bytes(header + x.tobytes())
-        header = np.array([2049, len(y)], '>i4').tobytes()
-        packed = gzip.compress(header + y.tobytes())
-        (folder / (name + '-labels-idx1-ubyte.gz')).write_bytes(packed)
-
-
-def test_maker_rebuilds_the_data(nb, tmp_path):
-    write_idx(nb, tmp_path)
-    content = maker.make_pickle(tmp_path)
-    assert content == gzip.decompress((DATA / 'mnist.pkl.gz').read_bytes())
-
-
-@pytest.mark.parametrize('from_folder', [True, False])
-def test_maker_refuses_bad_input_and_keeps_what_is_there(monkeypatch, tmp_path, from_folder):
+def test_maker_rebuilds_the_file_or_leaves_it(nb, tmp_path):
     target = tmp_path / 'mnist.pkl.gz'
-    target.write_bytes(b'the user\'s')
-    (tmp_path / 'train-images-idx3-ubyte').write_bytes(b'something else')
-    (tmp_path / 'train-images-idx3-ubyte.gz').write_bytes(b'no gzip')
-    monkeypatch.setattr(maker, 'MIRRORS', (tmp_path.as_uri() + '/', 'http://127.0.0.1:9/'))
-    with pytest.raises(SystemExit, match='No usable train-images-idx3-ubyte. Nothing was written'):
-        maker.main([str(tmp_path)] if from_folder else [], target)
-    assert target.read_bytes() == b'the user\'s'
-
-
-def read_rows(name):
-    with open(str(DATA / name), newline='') as file:
-        return {(row['bounds'], int(row['draw_seed'])): row for row in csv.DictReader(file)}
+    train = [np.concatenate(both) for both in zip(nb.train_set, nb.valid_set)]
+    for kind, (images, labels) in ('t10k', nb.test_set), ('train', train):
+        with pytest.raises(SystemExit, match='Nothing was written: .*-idx.-ubyte'):
+            make_mnist_pkl.main(tmp_path, target)
+        for name, header, array in (('images-idx3', 16, images * 256), ('labels-idx1', 8, labels)):
+            content = bytes(header) + array.astype('u1').tobytes()
+            (tmp_path / ('%s-%s-ubyte' % (kind, name))).write_bytes(content)
+    make_mnist_pkl.main(tmp_path, target)
+    assert target.read_bytes() == (DATA / 'mnist.pkl.gz').read_bytes()
 
 
 def test_tables_are_complete_and_agree():
-    runs, early = read_rows('runs.csv'), read_rows('early.csv')
+    runs, early = ({(row['bounds'], int(row['draw_seed'])): row for row in csv.DictReader(
+        (DATA / name).read_text().splitlines())} for name in ('runs.csv', 'early.csv'))
     readings = 'glorot', 'closed', 'output_d'
-    assert set(early) == {(bounds, seed) for bounds in readings for seed in range(1000)}
+    assert set(early) == {(name, seed) for name in readings for seed in range(1000)}
     assert set(runs) == {key for key in early if key[1] < 50} | {('glorot', 1234)}
     assert len({row['fingerprint'] for row in runs.values()}) == 151
-    for key in set(runs) & set(early):
-        assert early[key].items() <= runs[key].items()
-    printed = cells.printed()
-    ours = [value for name in REPORTS for value in re.findall(r'%s: +(\S+)' % name, printed)]
-    ours += re.findall(r'(?:after step 1000|1001 to 1100) +([\d.]+) ', printed)
-    ours += re.findall(r'fingerprint.*: ([0-9a-f]{16})', printed)
+    assert all(early[key].items() <= runs[key].items() for key in set(runs) & set(early))
+    saved = cells.printed()
+    ours = [value for kind in ('cost', 'accuracy') for part in ('Training', 'Validation')
+            for value in re.findall(r'%s %s: +(\S+)' % (part, kind), saved)]
+    ours += re.findall(r'(?:after step 1000|1001 to 1100) +([\d.]+) ', saved)
+    ours += re.findall('fingerprint.*: (.{16})', saved)
     assert list(runs['glorot', 1234].values())[2:] == ours
 
 

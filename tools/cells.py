@@ -1,8 +1,8 @@
 """Runs a notebook's own cells, so that tools and tests use the notebook and not a copy of it.
 
-The one place that sets paths: importing it makes the repository's root the working directory and lets
-notebooks/bitwise.py be imported.
+Importing it changes to the repository's root and lets notebooks/bitwise.py be imported.
 """
+import base64
 import os
 import sys
 from pathlib import Path
@@ -19,12 +19,7 @@ sys.path.append(str(NOTEBOOK.parent))
 
 
 class CellError(Exception):
-    """A cell raised an error. The message says in one line which section it is in, and what is wrong.
-
-    names: what the cells before it defined, as attributes.
-    """
-
-    names = SimpleNamespace()
+    """A cell raised an error: in one line, the section that it is in, and what is wrong."""
 
 
 def read(path=NOTEBOOK):
@@ -37,22 +32,30 @@ def read(path=NOTEBOOK):
 
 def printed(path=NOTEBOOK):
     """Return what a saved notebook printed, as one text."""
-    return ''.join(output.get('text', '') for cell in read(path) for output in cell.get('outputs', ()))
+    outputs = [output for cell in read(path) for output in cell.get('outputs', ())]
+    return ''.join(output.get('text', '') for output in outputs)
+
+
+def save_figure(path=NOTEBOOK.parent / 'images' / 'published.png'):
+    """Write the figure of the saved notebook that README.md shows."""
+    cell, = [cell for cell in read() if cell.id == 'early-figure']
+    path.write_bytes(base64.b64decode(cell.outputs[0].data['image/png']))
 
 
 def run_cells(until, path=NOTEBOOK, also=(), **parameters):
-    """Run a notebook's code cells, up to the one that defines the name until; return their names as attributes.
+    """Run a notebook's code cells to the one that defines until, a name; return all names.
 
-    also: ids of later cells to run. parameters: set after the cell with the tag parameters, as by papermill.
-    Raises CellError for the first cell that fails, or where no cell defines until.
+    also: ids of later cells to run. parameters: set after the cell with the tag parameters, as
+    papermill does. Raises CellError for the first cell that fails, or where no cell defines until.
     """
     shell = InteractiveShell(config=Config({'HistoryManager': {'enabled': False}}))
     shell._showtraceback = lambda *error: None  # the error is raised instead
-    shell.enable_gui = lambda gui=None: None
-    names, heading = shell.user_ns, 'the first cell'
+    shell.enable_gui = lambda gui=None: None    # for %matplotlib
+    names, heading, error = shell.user_ns, 'the first cell', None
     for cell in read(path):
         if cell.cell_type == 'markdown':
-            heading = next((line.strip('# ') for line in cell.source.splitlines() if line.startswith('#')), heading)
+            titles = [line.strip('# ') for line in cell.source.splitlines() if line.startswith('#')]
+            heading = (titles or [heading])[0]
         elif cell.cell_type == 'code' and (until not in names or cell.get('id') in also):
             result = shell.run_cell(cell.source)
             error = result.error_before_exec or result.error_in_exec
@@ -60,11 +63,10 @@ def run_cells(until, path=NOTEBOOK, also=(), **parameters):
                 break
             if 'parameters' in cell.metadata.get('tags', ()):
                 names.update(parameters)
-    else:
-        if until in names:
-            return SimpleNamespace(**names)
+    if error is None and until not in names:
         heading, error = 'the end', NameError('no cell defines %s' % until)
-    message = (str(error).splitlines() or [''])[0]
-    failure = CellError('Section "%s": %s: %s' % (heading, type(error).__name__, message))
-    failure.names = SimpleNamespace(**names)
-    raise failure
+    if error is not None:
+        what = 'not written yet' if isinstance(error, NotImplementedError) else type(error).__name__
+        message = (str(error).splitlines() or [''])[0]
+        raise CellError('Section "%s": %s: %s' % (heading, what, message))
+    return SimpleNamespace(**names)

@@ -1,6 +1,5 @@
-"""nbconvert's configuration for make run: executes the notebook, saves it executed, and renders the page."""
+"""nbconvert's configuration for make run: executes the notebook, saves it, and renders the page."""
 import os
-import re
 import sys
 
 import nbformat
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 
 class Run(ExecutePreprocessor):
-    """Executes with a progress bar, ends with one line where a cell fails, and saves mnist_rnn.part."""
+    """Shows a progress bar, ends with one line where a cell fails, and saves mnist_rnn.part."""
 
     def preprocess(self, notebook, resources, km=None):
         with tqdm(total=len(notebook.cells), unit='cell') as self.bar:
@@ -33,9 +32,8 @@ IPythonRenderer.inline_math = lambda renderer, tex: convert(tex)
 IPythonRenderer.block_math = lambda renderer, tex: convert(tex, display='block')
 
 c = get_config()  # noqa: F821  nbconvert defines it
-c.HTMLExporter.preprocessors = [Run(record_timing=False, coalesce_streams=True, kernel_name='python3',
+c.HTMLExporter.preprocessors = [Run(record_timing=False, coalesce_streams=True,
                                     extra_arguments=['--log-level=ERROR'])]
 c.HTMLExporter.mathjax_url = c.HTMLExporter.require_js_url = ''  # whole without a network
-c.HTMLExporter.embed_images = True
-c.HTMLExporter.extra_template_basedirs = [os.path.dirname(os.path.abspath('tools/page'))]
+c.HTMLExporter.extra_template_basedirs = [os.path.abspath('tools')]
 c.HTMLExporter.template_name = 'page'

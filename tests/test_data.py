@@ -56,6 +56,7 @@ def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, kind):
     assert not Path('code-was-run').exists()
 
 
+@pytest.mark.slow
 def test_maker_rebuilds_the_file_or_leaves_it(nb, tmp_path):
     target = tmp_path / 'mnist.pkl.gz'
     train = [np.concatenate(both) for both in zip(nb.train_set, nb.valid_set)]

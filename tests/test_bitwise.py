@@ -1,7 +1,6 @@
 """Tests of notebooks/bitwise.py: the pins, the verdict, and the bits that they promise."""
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,11 +34,10 @@ def test_twenty_steps_come_out_bit_for_bit_whatever_is_set_outside(tmp_path):
     assert not PROMISED or FINGERPRINT in out and 'Warning' not in err
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not ON_X86 or not shutil.which('qemu-x86_64'), reason='no qemu-x86_64')
+@pytest.mark.emulate
 @pytest.mark.parametrize('cpu', ['Haswell', 'Skylake-Client', 'EPYC-Rome', 'Nehalem'])
 def test_emulated_processors(cpu):
-    """Nehalem has no AVX2. QEMU must be 10 or later: 7.2 miscomputes AVX2, and none has AVX-512."""
+    """Nehalem has no AVX2. Needs QEMU's qemu-x86_64, 10 or later: 7.2 miscomputes."""
     out, err = start(TRAIN, ('qemu-x86_64', '-cpu', cpu))
     assert ('yes\n' in out and FINGERPRINT in out) == (cpu != 'Nehalem'), err
     assert 'after step 20:' in out, err

@@ -95,12 +95,17 @@ def main():
     """Make both files, or stop with one line."""
     whole = [(bounds, seed) for bounds in READINGS for seed in range(50)]
     early = [(bounds, seed) for bounds in READINGS for seed in range(1000)]
+    local = {'threads_per_worker': 1, 'dashboard_address': None}
+    if os.environ.get('DASK_SCHEDULER_ADDRESS'):
+        local = {}
     try:
-        with distributed.Client(threads_per_worker=1, dashboard_address=None) as client:
+        with distributed.Client(**local) as client:
             make(client, Path('data/runs.csv'), whole[:50] + [('glorot', 1234)] + whole[50:], 1000)
             make(client, Path('data/early.csv'), early, 101)
     except (OSError, RuntimeError, cells.CellError) as error:
         sys.exit('make runs stopped: %s' % error)
+    except KeyboardInterrupt:
+        sys.exit('make runs was interrupted; call it again to go on')
 
 
 def work():

@@ -3,7 +3,6 @@ import csv
 import gzip
 import hashlib
 import os
-import pickle
 import re
 from pathlib import Path
 
@@ -30,23 +29,15 @@ def test_data_is_mnist_and_the_shuffle_keeps_pairs(nb):
         assert y.shape[1] == 10 and np.array_equal(y.argmax(axis=1), labels)
 
 
-class RunsCode:
-    """Unpickling this makes a file."""
-
-    def __reduce__(self):
-        return Path.touch, (Path('code-was-run'),)
-
-
-@pytest.mark.parametrize('kind', ['missing', 'truncated', 'code', 'FIFO'])
-def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, kind):
+@pytest.mark.parametrize('content', [
+    None, 'FIFO', b'not gzip', gzip.compress(b"cposix\nsystem\n(S'touch code-was-run'\ntR.")])
+def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, content):
     path = tmp_path / 'data' / 'mnist.pkl.gz'
     path.parent.mkdir()
-    if kind == 'truncated':
-        path.write_bytes((DATA / 'mnist.pkl.gz').read_bytes()[:1000000])
-    elif kind == 'code':
-        path.write_bytes(gzip.compress(pickle.dumps(RunsCode())))
-    elif kind == 'FIFO':
+    if content == 'FIFO':
         os.mkfifo(str(path))
+    elif content:
+        path.write_bytes(content)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(cells.CellError) as caught:
         cells.run_cells('train_set')

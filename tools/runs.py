@@ -66,7 +66,7 @@ def train(bounds, draw_seed, steps):
 def make(client, target, seeds, steps):
     """Write target, a Path, with a training for each (bounds, draw_seed) of seeds.
 
-    Finished rows are kept in build/, so that an interrupted call goes on where it was.
+    Return the Path of a file in build/ that keeps finished rows: an interrupted call goes on there.
     """
     code = hashlib.sha256(cells.NOTEBOOK.read_bytes()).hexdigest()[:8]
     part, rows = Path(os.environ['BUILD'], '%s-%s.part' % (target.name, code)), {}
@@ -88,7 +88,7 @@ def make(client, target, seeds, steps):
     new = target.with_name(target.name + '.part')
     new.write_text(''.join(','.join(map(str, row)) + '\n' for row in table))
     os.replace(str(new), str(target))
-    part.unlink()
+    return part
 
 
 def main():
@@ -100,8 +100,11 @@ def main():
         local = {}
     try:
         with distributed.Client(**local) as client:
-            make(client, Path('data/runs.csv'), whole[:50] + [('glorot', 1234)] + whole[50:], 1000)
-            make(client, Path('data/early.csv'), early, 101)
+            whole.insert(50, ('glorot', 1234))
+            parts = [make(client, Path('data/runs.csv'), whole, 1000),
+                     make(client, Path('data/early.csv'), early, 101)]
+        for part in parts:
+            part.unlink()
     except (OSError, RuntimeError, cells.CellError) as error:
         sys.exit('make runs stopped: %s' % error)
     except KeyboardInterrupt:

@@ -69,6 +69,7 @@ clean:  ## deletes what make made: .venv, and in build/ the executed notebook an
 		rmdir ../build 2>/dev/null || { echo "Left in build:"; ls; }
 
 # .venv/made-for says what the environment was made for: another PYTHON or other pins make it anew.
+# The system's certificates, where it has some: behind a company's proxy no others are valid.
 venv:
 	$(STOP) made="$$VENV/made-for" uv=uv \
 	wanted="$$PYTHON $$(cat requirements.txt constraints.txt | cksum)"; \
@@ -79,6 +80,8 @@ venv:
 		stop "$$VENV is there, and make did not make it: move it away"; \
 	echo "Setting up $$VENV: about 10 seconds"; mkdir -p "$$VENV/home" && : >"$$made" || \
 		stop "Cannot write $$VENV: name another place, make VENV=/tmp/venv ..."; \
+	if ls /etc/ssl/certs/ca-* >/dev/null 2>&1; then \
+		export UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS-true}" UV_NATIVE_TLS="$${UV_NATIVE_TLS-true}"; fi; \
 	uv pip install --help 2>/dev/null | grep -q -e --build-constraint || { \
 		uv="$$VENV/uv/bin/uv"; python3 -m venv "$$VENV/uv" && \
 		"$$VENV/uv/bin/python" -m pip install --quiet uv==0.13.9 || \

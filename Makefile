@@ -22,6 +22,7 @@ UNTOUCHED = { test ! -e $(RUN) || cksum <$(RUN) | cmp -s - "$$BUILD/.made" || \
 STOP = stop() { echo "$$*" >&2; exit 1; };
 
 .SILENT:
+.NOTPARALLEL:
 .PHONY: help run test verify handout lab runs worker save clean venv
 
 help:  ## lists what make can do
@@ -47,7 +48,7 @@ handout: venv  ## writes the exercise: build/mnist_rnn_handout.ipynb
 	$(CONVERT) --to notebook --config tools/handout.py --output mnist_rnn_handout $(SAVED)
 	ls $(HANDOUT)
 
-lab: venv  ## opens JupyterLab; options: make lab ARGS="--no-browser --ip=0.0.0.0"
+lab: venv  ## opens JupyterLab; options: make lab ARGS="--no-browser --port=9999"
 	JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python" -m jupyterlab --allow-root \
 		--ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(SAVED) $$ARGS
 
@@ -58,17 +59,18 @@ worker: venv  ## starts workers here for the Dask scheduler that DASK_SCHEDULER_
 	$(PY) -c 'import runs; runs.work()'
 
 save: run  ## for contributors: makes what make run wrote the saved notebook
+	$(STOP) test ! $(SAVED) -nt $(RUN) || stop "$(SAVED) was edited meanwhile: make save again"
 	cp $(RUN) $(SAVED)
 	$(PY) -c 'import cells; cells.save_figure()'
 
 clean: override BUILD = build
 clean:  ## deletes what make made: .venv, and in build/ the executed notebook and its page
+	$(STOP) $(UNTOUCHED)
 	if test -e .venv/made-for; then rm -rf .venv; fi
-	$(STOP) $(UNTOUCHED) && cd build 2>/dev/null || exit 0; \
-		rm -f mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made; \
+	cd build 2>/dev/null || exit 0; rm -f mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made; \
 		rmdir ../build 2>/dev/null || { echo "Left in build:"; ls; }
 
-# .venv/made-for says what the environment was made for: another PYTHON or other pins make it anew.
+# .venv/made-for says what the environment was made for; another PYTHON or other pins update it.
 # The system's certificates, where it has some: behind a company's proxy no others are valid.
 venv:
 	$(STOP) made="$$VENV/made-for" uv=uv \

@@ -22,12 +22,16 @@ class CellError(Exception):
     """A cell raised an error: in one line, the section that it is in, and what is wrong."""
 
 
+def first_line(error):
+    return (str(error).splitlines() or [''])[0]
+
+
 def read(path=NOTEBOOK):
     """Return a notebook's cells. Raises CellError where there is none that can be read."""
     try:
         return nbformat.read(str(path), 4).cells
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise CellError('%s is not a notebook: %s' % (path, str(error).splitlines()[0])) from None
+        raise CellError('%s is not a notebook: %s' % (path, first_line(error))) from None
 
 
 def printed(path=NOTEBOOK):
@@ -67,6 +71,5 @@ def run_cells(until, path=NOTEBOOK, also=(), **parameters):
         heading, error = 'the end', NameError('no cell defines %s' % until)
     if error is not None:
         what = 'not written yet' if isinstance(error, NotImplementedError) else type(error).__name__
-        message = (str(error).splitlines() or [''])[0]
-        raise CellError('Section "%s": %s: %s' % (heading, what, message))
+        raise CellError('Section "%s": %s: %s' % (heading, what, first_line(error)))
     return SimpleNamespace(**names)

@@ -20,6 +20,7 @@ from tqdm import tqdm  # noqa: E402
 
 READINGS = 'glorot', 'closed', 'output_d'
 REPORTS = 'training_cost', 'validation_cost', 'training_accuracy', 'validation_accuracy'
+CODE = hashlib.sha256(cells.NOTEBOOK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:8]
 LOCK = threading.Lock()  # the weights are the notebook's: one training at a time
 
 
@@ -34,18 +35,20 @@ def notebook():
     return names
 
 
-def train(bounds, draw_seed, steps):
-    """Return the row of one training, a list.
+def train(bounds, draw_seed, steps, code):
+    """Return the row of one training, a list. Raises RuntimeError where code is not this CODE.
 
     bounds: a reading's name. draw_seed: draws the mini-batches. steps: 101 for the reports at
     iterations 0 and 100; 1000 for all ten, the test accuracies in percent after step 1000 and of
     the average of the next 100 steps' weights, and the fingerprint after step 1000.
     """
+    if code != CODE:
+        raise RuntimeError('the worker at %s has other code' % distributed.get_worker().address)
     with LOCK:
         nb, reports = notebook(), []
-        np, weights = nb.np, nb.draw_weights(*nb.readings[bounds])
+        np = nb.np
         batches = np.random.RandomState(draw_seed).randint(0, 50000, size=(steps + 100, 100))
-        nb.set_weights(weights)
+        nb.set_weights(nb.draw_weights(*nb.readings[bounds]))
         for i, ix in enumerate(batches[:steps]):
             cost, pred = nb.sgd_step(nb.X_train[ix], nb.Y_train[ix])
             if i % 100 == 0:
@@ -54,37 +57,36 @@ def train(bounds, draw_seed, steps):
                                 np.mean(valid_pred == nb.Yv_labels[:100])))
         row = [bounds, draw_seed] + ['%f' % value for column in zip(*reports) for value in column]
         if steps == 1000:
-            weights = [weight.get_value() for weight in nb.weights]
-            tail = [values for cost, values in nb.descend(nb.sgd_step, weights, batches[steps:])]
+            trained = [weight.get_value() for weight in nb.weights]
+            tail = [values for cost, values in nb.descend(nb.sgd_step, trained, batches[steps:])]
             average = [np.mean(values, axis=0) for values in zip(*tail)]
-            bits = b''.join(value.tobytes() for value in weights)
-            row += ['%.2f' % nb.accuracy(weights), '%.2f' % nb.accuracy(average),
+            bits = b''.join(value.tobytes() for value in trained)
+            row += ['%.2f' % nb.accuracy(trained), '%.2f' % nb.accuracy(average),
                     hashlib.sha256(bits).hexdigest()[:16]]
         return row
 
 
-def make(client, target, seeds, steps):
-    """Write target, a Path, with a training for each (bounds, draw_seed) of seeds.
+def make(client, target, jobs, steps):
+    """Write target, a Path, with a training for each of jobs, (bounds, draw_seed) pairs.
 
     Return the Path of a file in build/ that keeps finished rows: an interrupted call goes on there.
     """
-    code = hashlib.sha256(cells.NOTEBOOK.read_bytes()).hexdigest()[:8]
-    part, rows = Path(os.environ['BUILD'], '%s-%s.part' % (target.name, code)), {}
-    part.parent.mkdir(exist_ok=True)
+    part, rows = Path(os.environ['BUILD'], '%s-%s.part' % (target.name, CODE)), {}
+    part.parent.mkdir(parents=True, exist_ok=True)
     for line in part.read_text().splitlines() if part.exists() else ():
         with contextlib.suppress(ValueError):  # an interruption cut this line
             row = json.loads(line)
             rows[row[0], row[1]] = row
-    futures = [client.submit(train, *seed, steps) for seed in seeds if seed not in rows]
+    futures = [client.submit(train, *job, steps, CODE) for job in jobs if job not in rows]
     done = distributed.as_completed(futures, with_results=True)
     with open(str(part), 'a') as file:
-        for future, row in tqdm(done, target.name, len(seeds), initial=len(rows)):
+        for future, row in tqdm(done, target.name, len(jobs), initial=len(rows)):
             rows[row[0], row[1]] = row
             file.write('\n%s\n' % json.dumps(row))
             file.flush()
     names = ['%s_%d' % (name, i) for name in REPORTS for i in range(0, steps, 100)]
     names += ['test_accuracy', 'tail_average', 'fingerprint'] * (steps == 1000)
-    table = [['bounds', 'draw_seed'] + names] + [rows[seed] for seed in seeds]
+    table = [['bounds', 'draw_seed'] + names] + [rows[job] for job in jobs]
     new = target.with_name(target.name + '.part')
     new.write_text(''.join(','.join(map(str, row)) + '\n' for row in table))
     os.replace(str(new), str(target))
@@ -94,18 +96,17 @@ def make(client, target, seeds, steps):
 def main():
     """Make both files, or stop with one line."""
     whole = [(bounds, seed) for bounds in READINGS for seed in range(50)]
+    whole.insert(50, ('glorot', 1234))  # the notebook's own run
     early = [(bounds, seed) for bounds in READINGS for seed in range(1000)]
-    local = {'threads_per_worker': 1, 'dashboard_address': None}
-    if os.environ.get('DASK_SCHEDULER_ADDRESS'):
-        local = {}
+    own = {'threads_per_worker': 1, 'dashboard_address': None}
+    options = {} if os.environ.get('DASK_SCHEDULER_ADDRESS') else own
     try:
-        with distributed.Client(**local) as client:
-            whole.insert(50, ('glorot', 1234))
+        with distributed.Client(**options) as client:
             parts = [make(client, Path('data/runs.csv'), whole, 1000),
                      make(client, Path('data/early.csv'), early, 101)]
         for part in parts:
             part.unlink()
-    except (OSError, RuntimeError, cells.CellError) as error:
+    except (OSError, RuntimeError, cells.CellError, distributed.KilledWorker) as error:
         sys.exit('make runs stopped: %s' % error)
     except KeyboardInterrupt:
         sys.exit('make runs was interrupted; call it again to go on')

@@ -86,7 +86,7 @@ venv:
 		export UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS-true}" UV_NATIVE_TLS="$${UV_NATIVE_TLS-true}"; fi; \
 	uv pip install --help 2>/dev/null | grep -q -e --build-constraint || { \
 		uv="$$VENV/uv/bin/uv"; python3 -m venv "$$VENV/uv" && \
-		"$$VENV/uv/bin/python" -m pip install --quiet uv==0.13.9 || \
+		"$$VENV/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9 || \
 		stop "Found no recent uv, and python3 could not install it: install uv, or python3 and venv"; }; \
 	"$$uv" venv --quiet --allow-existing --python "$${PYTHON:-cpython>=3.8,<3.12}" "$$VENV" || exit; \
 	"$$VENV/bin/python" -c 'import sys; sys.exit(not (3, 8) <= sys.version_info < (3, 12))' || \

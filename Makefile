@@ -11,15 +11,15 @@ $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 # The user's settings for other Python programs are not passed on nor, by another HOME, read.
 unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST% DASK_CONFIG%,$(.VARIABLES))
 export $(NAMES)
-HERE = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME=
-PY = $(HERE) PYTHONPATH=tools JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"
+PY = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME= \
+	PYTHONPATH=tools JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"
 CONVERT = $(PY) -m nbconvert --log-level=ERROR --output-dir "$$BUILD"
 SAVED = notebooks/mnist_rnn.ipynb
 RUN = "$$BUILD/mnist_rnn.ipynb"
 HANDOUT = "$$BUILD/mnist_rnn_handout.ipynb"
-UNTOUCHED = { test ! -e $(RUN) || cksum <$(RUN) | cmp -s - "$$BUILD/.made" || \
-	stop $(RUN) "is not as make run left it, and was kept: move it away"; }
 STOP = stop() { echo "$$*" >&2; exit 1; };
+UNTOUCHED = $(STOP) test ! -e $(RUN) || cksum <$(RUN) | cmp -s - "$$BUILD/.made" || \
+	stop $(RUN) "is not as make run left it, and was kept: move it away"
 
 .SILENT:
 .NOTPARALLEL:
@@ -29,7 +29,7 @@ help:  ## lists what make can do
 	sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
 
 run: venv  ## executes the notebook: build/mnist_rnn.html and .ipynb
-	$(STOP) $(UNTOUCHED)
+	$(UNTOUCHED)
 	mkdir -p "$$BUILD" && echo "Executing the notebook: about 80 seconds on two cores"
 	$(CONVERT) --to html --config tools/page.py $(SAVED)
 	mv "$$BUILD/mnist_rnn.part" $(RUN) && cksum <$(RUN) >"$$BUILD/.made"
@@ -65,7 +65,7 @@ save: run  ## for contributors: makes what make run wrote the saved notebook
 
 clean: override BUILD = build
 clean:  ## deletes what make made: .venv, and in build/ the executed notebook and its page
-	$(STOP) $(UNTOUCHED)
+	$(UNTOUCHED)
 	if test -e .venv/made-for; then rm -rf .venv; fi
 	cd build 2>/dev/null || exit 0; rm -f mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made; \
 		rmdir ../build 2>/dev/null || { echo "Left in build:"; ls; }
@@ -73,11 +73,10 @@ clean:  ## deletes what make made: .venv, and in build/ the executed notebook an
 # .venv/made-for says what the environment was made for; another PYTHON or other pins update it.
 # The system's certificates, where it has some: behind a company's proxy no others are valid.
 venv:
-	$(STOP) made="$$VENV/made-for" uv=uv \
+	$(STOP) made="$$VENV/made-for" uv=uv unfit="PYTHON=$$PYTHON: Theano 1.0.5 needs 3.8 to 3.11" \
 	wanted="$$PYTHON $$(cat requirements.txt constraints.txt | cksum)"; \
 	test "$$(cat "$$made" 2>/dev/null)" = "$$wanted" && exit; \
-	case "$$PYTHON" in 2* | 3 | 3.[0-7] | 3.[0-7].* | 3.1[2-9]*) \
-		stop "PYTHON=$$PYTHON: Theano 1.0.5 needs a Python 3.8 to 3.11" ;; esac; \
+	case "$$PYTHON" in 2* | 3 | 3.[0-7] | 3.[0-7].* | 3.1[2-9]*) stop "$$unfit" ;; esac; \
 	rmdir "$$VENV" 2>/dev/null; test ! -e "$$VENV" || test -e "$$made" || \
 		stop "$$VENV is there, and make did not make it: move it away"; \
 	echo "Setting up $$VENV: about 10 seconds"; mkdir -p "$$VENV/home" && : >"$$made" || \
@@ -88,8 +87,8 @@ venv:
 		uv="$$VENV/uv/bin/uv"; python3 -m venv "$$VENV/uv" && \
 		"$$VENV/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9 || \
 		stop "Found no recent uv, and python3 could not install it: install uv, or python3 and venv"; }; \
-	"$$uv" venv --quiet --allow-existing --python "$${PYTHON:-cpython>=3.8,<3.12}" "$$VENV" || exit; \
-	"$$VENV/bin/python" -c 'import sys; sys.exit(not (3, 8) <= sys.version_info < (3, 12))' || \
-		stop "$$PYTHON is not a Python 3.8 to 3.11, as Theano 1.0.5 needs"; \
+	"$$uv" venv --quiet --allow-existing --python "$${PYTHON:-cpython>=3.8,<3.12}" "$$VENV" && \
+	{ "$$VENV/bin/python" -c 'import sys; exit(not (3, 8) <= sys.version_info < (3, 12))' || \
+		stop "$$unfit"; } && \
 	"$$uv" pip install --quiet --python "$$VENV/bin/python" -r requirements.txt \
 		--build-constraint constraints.txt && echo "$$wanted" >"$$made"

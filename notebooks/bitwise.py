@@ -8,6 +8,7 @@ whether this machine rounds as it must. `python bitwise.py` prints the verdict.
 """
 import hashlib
 import logging
+import multiprocessing
 import os
 import platform
 import sys
@@ -20,8 +21,9 @@ PINS = {('linux', 'x86_64'): {
 FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags=,'  # last: for NumPy 1.22+
 
 
-def canary():
-    """Return whether small computations of the network's kinds and shapes give the right bits."""
+def canary(**pins):
+    """Return whether, with these pins, small computations like the network's give the right bits."""
+    os.environ.update(pins)
     import numpy as np
     rng = np.random.RandomState(0)
     x, h, scores, U, W, V = (rng.uniform(-1, 1, shape) for shape in (
@@ -33,44 +35,32 @@ def canary():
     return hashlib.sha256(bits).hexdigest()[:16] == '9a79ef187baa703a'
 
 
-def canary_in_child(pins):
-    """Return whether the canary is right with these pins, on Linux.
-
-    It runs in a forked child: if the CPU lacks what the pinned kernels need, only the child dies.
-    """
-    child = os.fork()
-    if child == 0:
-        try:
-            os.environ.update(pins)
-            warnings.simplefilter('ignore')
-            os._exit(0 if canary() else 1)
-        finally:
-            os._exit(2)
-    return os.waitpid(child, 0)[1] == 0
-
-
 def pin():
     """Set the pins where they help, configure Theano, and return the verdict, a line of text.
 
     Raises ValueError where Theano does not understand the user's THEANO_FLAGS, which win over ours.
     """
-    pins = PINS.get((sys.platform, platform.machine()), {})
-    early = 'numpy' in sys.modules and not pins.items() <= os.environ.items()
-    if pins and 'numpy' not in sys.modules and canary_in_child(pins):
-        os.environ.update(pins)
-    own_flags = os.environ.get('THEANO_FLAGS', '').replace(FLAGS, '')
-    os.environ.update(THEANO_FLAGS=FLAGS + own_flags, THEANORC=os.devnull)  # no .theanorc is read
     # Harmless, each: a pin names what this CPU lacks; there is no compiler, by choice; NumPy
     # multiplies the matrices; Matplotlib builds its font cache.
     warnings.filterwarnings('ignore', r'(?s).*NPY_DISABLE_CPU_FEATURES', RuntimeWarning)
     warnings.filterwarnings('ignore', r'DeprecationWarning: there is no c\+\+', UserWarning)
     for name in 'theano.configdefaults', 'theano.tensor.blas', 'matplotlib':
         logging.getLogger(name).setLevel(logging.ERROR)
+    pins = PINS.get((sys.platform, platform.machine()), {})
+    early = 'numpy' in sys.modules and not pins.items() <= os.environ.items()
+    if pins and 'numpy' not in sys.modules:
+        # In a forked child: if the CPU lacks what the pinned kernels need, only the child dies.
+        child = multiprocessing.get_context('fork').Process(
+            target=lambda: sys.exit(not canary(**pins)))
+        child.start()
+        child.join()
+        if child.exitcode == 0:
+            os.environ.update(pins)
+    own_flags = os.environ.get('THEANO_FLAGS', '').replace(FLAGS, '')
+    os.environ.update(THEANO_FLAGS=FLAGS + own_flags, THEANORC=os.devnull)  # no .theanorc is read
     try:
         import theano  # noqa: F401
     except ValueError as error:
-        if not own_flags:
-            raise
         raise ValueError('THEANO_FLAGS=%s is not understood: %s' % (own_flags, error)) from None
     if canary() and not own_flags:
         return 'bitwise reproducible: yes'

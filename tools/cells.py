@@ -4,6 +4,7 @@ Importing it changes to the repository's root and lets notebooks/bitwise.py be i
 """
 import base64
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,11 +20,10 @@ sys.path.append(str(NOTEBOOK.parent))
 
 
 class CellError(Exception):
-    """A cell raised an error: in one line, the section that it is in, and what is wrong."""
+    """A notebook that cannot be read or run: in one line, where and what is wrong."""
 
-
-def first_line(error):
-    return (str(error).splitlines() or [''])[0]
+    def __str__(self):
+        return super().__str__().partition('\n')[0]
 
 
 def read(path=NOTEBOOK):
@@ -31,7 +31,7 @@ def read(path=NOTEBOOK):
     try:
         return nbformat.read(str(path), 4).cells
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise CellError('%s is not a notebook: %s' % (path, first_line(error))) from None
+        raise CellError('%s is not a notebook: %s' % (path, error)) from None
 
 
 def printed(path=NOTEBOOK):
@@ -55,21 +55,18 @@ def run_cells(until, path=NOTEBOOK, also=(), **parameters):
     shell = InteractiveShell(config=Config({'HistoryManager': {'enabled': False}}))
     shell._showtraceback = lambda *error: None  # the error is raised instead
     shell.enable_gui = lambda gui=None: None    # for %matplotlib
-    names, heading, error = shell.user_ns, 'the first cell', None
+    names, heading = shell.user_ns, 'the first cell'
     for cell in read(path):
         if cell.cell_type == 'markdown':
-            titles = [line.strip('# ') for line in cell.source.splitlines() if line.startswith('#')]
-            heading = (titles or [heading])[0]
+            heading = (re.findall('^#+ (.*)', cell.source, re.M) or [heading])[0]
         elif cell.cell_type == 'code' and (until not in names or cell.get('id') in also):
             result = shell.run_cell(cell.source)
             error = result.error_before_exec or result.error_in_exec
             if error is not None:
-                break
+                kind = type(error).__name__.replace('NotImplementedError', 'not written yet')
+                raise CellError('Section "%s": %s: %s' % (heading, kind, error))
             if 'parameters' in cell.metadata.get('tags', ()):
                 names.update(parameters)
-    if error is None and until not in names:
-        heading, error = 'the end', NameError('no cell defines %s' % until)
-    if error is not None:
-        what = 'not written yet' if isinstance(error, NotImplementedError) else type(error).__name__
-        raise CellError('Section "%s": %s: %s' % (heading, what, first_line(error)))
+    if until not in names:
+        raise CellError('No cell of %s defines %s' % (path, until))
     return SimpleNamespace(**names)

@@ -12,7 +12,7 @@ $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST% DASK_CONFIG%,$(.VARIABLES))
 export $(NAMES)
 PY = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME= \
-	PYTHONPATH=tools JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"
+	PYTHONPATH=tools:notebooks JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"
 CONVERT = $(PY) -m nbconvert --log-level=ERROR --output-dir "$$BUILD"
 SAVED = notebooks/mnist_rnn.ipynb
 RUN = "$$BUILD/mnist_rnn.ipynb"
@@ -20,9 +20,7 @@ HANDOUT = "$$BUILD/mnist_rnn_handout.ipynb"
 STOP = stop() { echo "$$*" >&2; exit 1; };
 UNTOUCHED = $(STOP) test ! -e $(RUN) || cksum <$(RUN) | cmp -s - "$$BUILD/.made" || \
 	stop $(RUN) "is not as make run left it, and was kept: move it away"
-
 .SILENT:
-.NOTPARALLEL:
 .PHONY: help run test verify handout lab runs worker save clean venv
 
 help:  ## lists what make can do
@@ -44,7 +42,6 @@ verify: run  ## executes the notebook and compares what it prints with the saved
 
 handout: venv  ## writes the exercise: build/mnist_rnn_handout.ipynb
 	$(STOP) test ! -e $(HANDOUT) || stop $(HANDOUT) "is there, and was kept: move it away"
-	mkdir -p "$$BUILD"
 	$(CONVERT) --to notebook --config tools/handout.py --output mnist_rnn_handout $(SAVED)
 	ls $(HANDOUT)
 
@@ -56,7 +53,8 @@ runs: venv  ## makes data/runs.csv and data/early.csv again, here or on a Dask c
 	$(PY) -c 'import runs; runs.main()'
 
 worker: venv  ## starts workers here for the Dask scheduler that DASK_SCHEDULER_ADDRESS names
-	$(PY) -c 'import runs; runs.work()'
+	$(PY) -c 'import runs; from distributed.cli.dask_worker import main; main()' \
+		--nworkers -1 --nthreads 1 --no-dashboard
 
 save: run  ## for contributors: makes what make run wrote the saved notebook
 	$(STOP) test ! $(SAVED) -nt $(RUN) || stop "$(SAVED) was edited meanwhile: make save again"
@@ -67,8 +65,8 @@ clean: override BUILD = build
 clean:  ## deletes what make made: .venv, and in build/ the executed notebook and its page
 	$(UNTOUCHED)
 	if test -e .venv/made-for; then rm -rf .venv; fi
-	cd build 2>/dev/null || exit 0; rm -f mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made; \
-		rmdir ../build 2>/dev/null || { echo "Left in build:"; ls; }
+	rm -f $(addprefix build/,mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made)
+	rmdir build 2>/dev/null || ls build 2>/dev/null || true
 
 # .venv/made-for says what the environment was made for; another PYTHON or other pins update it.
 # The system's certificates, where it has some: behind a company's proxy no others are valid.

@@ -8,11 +8,11 @@ whether this machine rounds as it must. `python bitwise.py` prints the verdict.
 """
 import hashlib
 import logging
-import multiprocessing
 import os
 import platform
 import sys
 import warnings
+from multiprocessing import get_context
 
 PINS = {('linux', 'x86_64'): {
             'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'Haswell', 'NPY_DISABLE_CPU_FEATURES':
@@ -22,7 +22,7 @@ FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags=,'  # las
 
 
 def canary(**pins):
-    """Return whether, with these pins, small computations like the network's give the right bits."""
+    """Return whether small computations like the network's give, with pins, the right bits."""
     os.environ.update(pins)
     import numpy as np
     rng = np.random.RandomState(0)
@@ -50,8 +50,7 @@ def pin():
     early = 'numpy' in sys.modules and not pins.items() <= os.environ.items()
     if pins and 'numpy' not in sys.modules:
         # In a forked child: if the CPU lacks what the pinned kernels need, only the child dies.
-        child = multiprocessing.get_context('fork').Process(
-            target=lambda: sys.exit(not canary(**pins)))
+        child = get_context('fork').Process(target=lambda: sys.exit(not canary(**pins)))
         child.start()
         child.join()
         if child.exitcode == 0:

@@ -15,10 +15,6 @@ def forward(U, W, V, b_hidden, b_V, x):
     return h, total, exp / exp.sum(axis=1, keepdims=True)
 
 
-def cost(weights, x, y):
-    return -np.log((forward(*weights, x)[2] * y).sum(axis=1)).mean()
-
-
 @pytest.mark.parametrize('labels', [[2], [[7], [0]], [], np.arange(10, dtype='uint8')])
 def test_onehot_encodes(nb, labels):
     expected = np.eye(10)[np.ravel(labels).astype(int)]
@@ -46,6 +42,10 @@ def test_forward_pass_and_step(nb, n):
     rng = np.random.RandomState(n)
     weights = [rng.normal(size=shape) / 8 for shape in SHAPES.values()]
     x, y = rng.uniform(size=(n, 28, 28)), np.eye(10)[rng.randint(0, 10, n)]
+
+    def cost(weights):
+        return -np.log((forward(*weights, x)[2] * y).sum(axis=1)).mean()
+
     nb.set_weights(weights)
     found = nb.theano.function([nb.x], [nb.h_states, nb.h_states_sum, nb.y_prob])(x)
     expected = zip(['h_states', 'h_states_sum', 'y_prob'], forward(*weights, x))
@@ -54,13 +54,13 @@ def test_forward_pass_and_step(nb, n):
         assert abs(value - right).max() < 1e-10, '%s is not as its equation says' % name
     for function in nb.cost_pred, nb.sgd_step:
         value, pred = function(x, y)
-        assert abs(value - cost(weights, x, y)) < 1e-10, (
+        assert abs(value - cost(weights)) < 1e-10, (
             'cost must be the mean of -log of the true class\'s y_prob')
         assert np.array_equal(pred, found[2].argmax(axis=1)), 'y_pred must be the likeliest class'
     for k, name in enumerate(SHAPES):
         direction = np.random.RandomState(k).normal(size=SHAPES[name])
         direction /= np.linalg.norm(direction)
-        up, down = (cost(weights[:k] + [weights[k] + step * direction] + weights[k + 1:], x, y)
+        up, down = (cost(weights[:k] + [weights[k] + step * direction] + weights[k + 1:])
                     for step in (1e-4, -1e-4))
         step = ((weights[k] - getattr(nb, name).get_value()) * direction).sum()
         assert abs(step / .1 - (up - down) / 2e-4) < 1e-7, (

@@ -1,29 +1,23 @@
 """Runs a notebook's own cells, so that tools and tests use the notebook and not a copy of it.
 
-Importing it changes to the repository's root and lets notebooks/bitwise.py be imported.
+It works from the repository's root. Importing it pins what bitwise does, before NumPy is imported.
 """
 import base64
-import os
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import bitwise
 import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / 'notebooks' / 'mnist_rnn.ipynb'
-os.chdir(str(ROOT))
-sys.path.append(str(NOTEBOOK.parent))
+NOTEBOOK = Path('notebooks/mnist_rnn.ipynb').resolve()
+bitwise.pin()
 
 
-class CellError(Exception):
+class CellError(RuntimeError):
     """A notebook that cannot be read or run: in one line, where and what is wrong."""
-
-    def __str__(self):
-        return super().__str__().partition('\n')[0]
 
 
 def read(path=NOTEBOOK):
@@ -31,12 +25,12 @@ def read(path=NOTEBOOK):
     try:
         return nbformat.read(str(path), 4).cells
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise CellError('%s is not a notebook: %s' % (path, error)) from None
+        raise CellError('%s is not a notebook: %s' % (path, str(error).split('\n')[0])) from None
 
 
-def printed(path=NOTEBOOK):
-    """Return what a saved notebook printed, as one text."""
-    outputs = [output for cell in read(path) for output in cell.get('outputs', ())]
+def printed(cells):
+    """Return what these cells printed, as one text."""
+    outputs = [output for cell in cells for output in cell.get('outputs', ())]
     return ''.join(output.get('text', '') for output in outputs)
 
 
@@ -64,7 +58,7 @@ def run_cells(until, path=NOTEBOOK, also=(), **parameters):
             error = result.error_before_exec or result.error_in_exec
             if error is not None:
                 kind = type(error).__name__.replace('NotImplementedError', 'not written yet')
-                raise CellError('Section "%s": %s: %s' % (heading, kind, error))
+                raise CellError('Section "%s": %s: %s' % (heading, kind, str(error).split('\n')[0]))
             if 'parameters' in cell.metadata.get('tags', ()):
                 names.update(parameters)
     if until not in names:

@@ -8,10 +8,6 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer
 from tqdm import tqdm
 
 
-def stop(cell, cell_index, execute_reply):
-    sys.exit('\nThe notebook stopped: {ename}: {evalue}'.format(**execute_reply['content']))
-
-
 def save(notebook, resources):
     bar.close()
     nbformat.write(notebook, os.path.join(os.environ['BUILD'], 'mnist_rnn.part'))
@@ -33,4 +29,5 @@ c.ExecutePreprocessor.record_timing = False
 c.ExecutePreprocessor.extra_arguments = ['--log-level=ERROR']
 c.ExecutePreprocessor.on_notebook_start = lambda notebook: bar.reset(len(notebook.cells))
 c.ExecutePreprocessor.on_cell_start = lambda cell, cell_index: bar.update()
-c.ExecutePreprocessor.on_cell_error = stop
+c.ExecutePreprocessor.on_cell_error = lambda cell, cell_index, execute_reply: sys.exit(
+    '\nThe notebook stopped: %(ename)s: %(evalue)s' % execute_reply['content'])

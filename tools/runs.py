@@ -9,18 +9,15 @@ import sqlite3
 import sys
 from pathlib import Path
 
-import cells  # first: it lets bitwise be found
-import bitwise
-
-bitwise.pin()  # before Dask imports NumPy; workers that this process starts inherit the pins
-import distributed  # noqa: E402
-from IPython.utils.capture import capture_output  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+import cells  # first: it sets the pins, which workers inherit, before Dask imports NumPy
+import distributed
+from IPython.utils.capture import capture_output
+from tqdm import tqdm
 
 READINGS = 'glorot', 'closed', 'output_d'
 REPORTS = {'training_cost': 'cost_training_arr', 'validation_cost': 'cost_valid_arr',
-           'training_accuracy': 'accuracy_training_arr', 'validation_accuracy': 'accuracy_valid_arr'}
-TAIL = 'fingerprint-code', 'beyond-code', 'lottery-steps'
+           'training_accuracy': 'accuracy_training_arr',
+           'validation_accuracy': 'accuracy_valid_arr'}
 CODE = hashlib.sha256(cells.NOTEBOOK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:8]
 
 
@@ -30,8 +27,8 @@ def notebook(code):
 
     Raises RuntimeError where the worker's CODE is not code, or its bits are not the saved ones.
     """
-    verdict = bitwise.pin() if code == CODE else 'that its code is another'
-    if code != CODE or not verdict.endswith('yes'):
+    verdict = cells.bitwise.pin() if code == CODE else 'that its code is another'
+    if not verdict.endswith('yes'):
         raise RuntimeError('the worker at %s says %s' % (distributed.get_worker().address, verdict))
     return vars(cells.run_cells('sgd_step', also=['readings-code']))
 
@@ -43,16 +40,17 @@ def train(bounds, draw_seed, steps, code):
     iterations 0 and 100; 1000 for all ten, the test accuracies in percent after step 1000 and of
     the average of the next 100 steps' weights, and the fingerprint after step 1000.
     """
+    more = ['fingerprint-code', 'beyond-code', 'lottery-steps'] if steps == 1000 else []
     with capture_output():  # the cells print
-        names, whole = notebook(code), steps == 1000
+        names = notebook(code)
         names.update(initial=names['draw_weights'](*names['readings'][bounds]),
                      draw_seed=draw_seed, iterations=steps)
         for cell in cells.read():
-            if cell.id == 'train-code' or whole and cell.id in TAIL:
+            if cell.id in ['train-code'] + more:
                 exec(cell.source, names)
         row = [bounds, draw_seed]
         row += ['%f' % value for array in REPORTS.values() for value in names[array][::100]]
-        if whole:
+        if more:
             row += ['%.2f' % names['accuracy'](names['trained']),
                     '%.2f' % names['accuracy'](names['tail_average']), names['fingerprint']]
     return ','.join(map(str, row))
@@ -71,10 +69,11 @@ def make(client, database, target, pairs, steps):
     for future, row in tqdm(done, target.name, len(futures)):
         rows[futures[future]] = row
         database.execute('INSERT INTO rows VALUES (?, ?, ?, ?)', (*futures[future], row))
-    names = ['%s_%d' % (name, i) for name in REPORTS for i in range(0, steps, 100)]
-    names += ['test_accuracy', 'tail_average', 'fingerprint'] * (steps == 1000)
-    lines = [','.join(['bounds', 'draw_seed'] + names)] + [rows[job] for job in jobs]
-    target.write_text('\n'.join(lines) + '\n')
+    columns = ['%s_%d' % (name, i) for name in REPORTS for i in range(0, steps, 100)]
+    if steps == 1000:
+        columns += ['test_accuracy', 'tail_average', 'fingerprint']
+    header = ','.join(['bounds', 'draw_seed'] + columns)
+    target.write_text('\n'.join([header] + [rows[job] for job in jobs]) + '\n')
 
 
 def main():
@@ -82,22 +81,14 @@ def main():
     whole = [(bounds, seed) for bounds in READINGS for seed in range(50)]
     whole.insert(50, ('glorot', 1234))  # the notebook's own run
     early = [(bounds, seed) for bounds in READINGS for seed in range(1000)]
-    own = {'threads_per_worker': 1, 'dashboard_address': None}
     part = Path(os.environ['BUILD'], 'runs-%s.part' % CODE)
+    own = {'threads_per_worker': 1, 'dashboard_address': None}
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(str(part), isolation_level=None)
-        options = {} if os.environ.get('DASK_SCHEDULER_ADDRESS') else own
-        with distributed.Client(**options) as client:
+        with distributed.Client(**{} if os.getenv('DASK_SCHEDULER_ADDRESS') else own) as client:
             make(client, database, Path('data/runs.csv'), whole, 1000)
             make(client, database, Path('data/early.csv'), early, 101)
         part.unlink()
-    except (OSError, RuntimeError, cells.CellError, sqlite3.Error, distributed.KilledWorker,
-            KeyboardInterrupt) as error:
+    except (OSError, RuntimeError, distributed.KilledWorker, KeyboardInterrupt) as error:
         sys.exit('make runs stopped: %s. Call it again to go on' % (str(error) or 'interrupted'))
-
-
-def work():
-    """Start a worker on each core, for the scheduler that DASK_SCHEDULER_ADDRESS names."""
-    from distributed.cli.dask_worker import main
-    main(['--nworkers', '-1', '--nthreads', '1', '--no-dashboard'])

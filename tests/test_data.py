@@ -27,8 +27,8 @@ def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, make):
     path = tmp_path / 'data' / 'mnist.pkl.gz'
     path.parent.mkdir()
     make(path)
-    message = ('^Section "The data": ValueError: %s is missing or is not this repository\'s, and was '
-               'not used. Restore it: git checkout data/mnist.pkl.gz$' % path)
+    message = ('^Section "The data": ValueError: %s is missing or is not this repository\'s, and '
+               'was not used. Restore it: git checkout data/mnist.pkl.gz$' % path)
     with pytest.raises(cells.CellError, match=message):
         cells.run_cells('train_set')
     assert not Path('code-was-run').exists()
@@ -41,9 +41,10 @@ def test_data_is_mnist_and_the_readme_s_recipe_makes_it_again(nb, tmp_path, monk
     for kind, (images, labels) in ('train', train), ('t10k', nb.test_set):
         for name, magic, array in (('%s-images-idx3-ubyte' % kind, 2051, images * 256),
                                    ('%s-labels-idx1-ubyte' % kind, 2049, labels)):
-            content = np.array([magic, *array.shape], '>i4').tobytes() + array.astype('u1').tobytes()
-            Path(name).write_bytes(content)
-            assert '| `%s` | MD5 `%s` |' % (name, hashlib.md5(content).hexdigest()) in README
+            header = np.array([magic, *array.shape], '>i4').tobytes()
+            Path(name).write_bytes(header + array.astype('u1').tobytes())
+            md5 = hashlib.md5(Path(name).read_bytes()).hexdigest()
+            assert '| `%s` | MD5 `%s` |' % (name, md5) in README
     exec(re.search('```python\n(.*?)```', README, re.S).group(1), {})
     assert Path('mnist.pkl.gz').read_bytes() == (DATA / 'mnist.pkl.gz').read_bytes()
 
@@ -57,12 +58,7 @@ def test_tables_are_complete_and_agree_and_all_sums_are_in_the_readme():
     assert set(whole) == {key for key in early if key[1] < 50} | {('glorot', 1234)}
     assert len({row['fingerprint'] for row in whole.values()}) == 151
     assert all(early[key].items() <= whole[key].items() for key in set(whole) & set(early))
-    saved = cells.printed(cells.read())
-    ours = [value for kind in ('cost', 'accuracy') for part in ('Training', 'Validation')
-            for value in re.findall(r'%s %s: +(\S+)' % (part, kind), saved)]
-    ours += re.findall(r'(?:after step 1000|1001 to 1100) +([\d.]+) ', saved)
-    ours += re.findall('fingerprint.*: (.{16})', saved)
-    assert list(whole['glorot', 1234].values())[2:] == ours
+    assert whole['glorot', 1234]['fingerprint'] in cells.printed(cells.read())
 
 
 @pytest.mark.slow

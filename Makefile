@@ -21,7 +21,7 @@ STOP = stop() { echo "$$*" >&2; exit 1; };
 UNTOUCHED = $(STOP) test ! -e $(RUN) || cksum <$(RUN) | cmp -s - "$$BUILD/.made" || \
 	stop $(RUN) "is not as make run left it, and was kept: move it away"
 .SILENT:
-.PHONY: help run test verify handout lab runs worker save clean venv
+.PHONY: help run test verify handout lab runs save clean venv
 
 help:  ## lists what make can do
 	sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -52,20 +52,16 @@ lab: venv  ## opens JupyterLab; options: make lab ARGS="--no-browser --port=9999
 runs: venv  ## makes data/runs.csv and data/early.csv again, here or on a Dask cluster
 	$(PY) -c 'import runs; runs.main()'
 
-worker: venv  ## starts workers here for the Dask scheduler that DASK_SCHEDULER_ADDRESS names
-	$(PY) -c 'import runs; from distributed.cli.dask_worker import main; main()' \
-		--nworkers -1 --nthreads 1 --no-dashboard
-
 save: run  ## for contributors: makes what make run wrote the saved notebook
 	$(STOP) test ! $(SAVED) -nt $(RUN) || stop "$(SAVED) was edited meanwhile: make save again"
 	cp $(RUN) $(SAVED)
-	$(PY) -c 'import cells; cells.save_figure()'
+	cp "$$BUILD/published.png" notebooks/images/
 
 clean: override BUILD = build
 clean:  ## deletes what make made: .venv, and in build/ the executed notebook and its page
 	$(UNTOUCHED)
 	if test -e .venv/made-for; then rm -rf .venv; fi
-	rm -f $(addprefix build/,mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part .made)
+	rm -f $(addprefix build/,mnist_rnn.ipynb mnist_rnn.html mnist_rnn.part published.png .made)
 	rmdir build 2>/dev/null || ls build 2>/dev/null || true
 
 # .venv/made-for says what the environment was made for; another PYTHON or other pins update it.

@@ -11,5 +11,5 @@ def nb():
     path = os.environ.get('NOTEBOOK') or cells.NOTEBOOK
     try:
         return cells.run_cells('sgd_step', path, hidden_d=100, learning_rate=.1)
-    except cells.CellError as error:
+    except RuntimeError as error:
         pytest.exit(str(error), returncode=1)

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 CPU = Path('/proc/cpuinfo').read_text() if sys.platform == 'linux' else ''
-GLIBC = platform.libc_ver()[0] == 'glibc'
-ON_X86 = GLIBC and platform.machine() == 'x86_64' and ' avx2 ' in CPU
-PROMISED = ON_X86 or GLIBC and platform.machine() == 'aarch64'
+ON_X86 = platform.machine() == 'x86_64' and ' avx2 ' in CPU
+PROMISED = ON_X86 or sys.platform == 'linux' and platform.machine() == 'aarch64'
 TRAIN = 'import cells; cells.run_cells("fingerprint", iterations=20)'
-FINGERPRINT = '4f463ee67014beea\n'
 DROP = 'bitwise.PINS["linux", "x86_64"].pop("%s")'
 YES = 'reproducible: yes'
 NO = 'reproducible: no, because '
@@ -20,14 +18,13 @@ OTHER = NO + 'this machine rounds differently; '
 
 
 def start(code, *emulator, **environment):
-    """Run code, then print the verdict, in a Python of its own; return its output and errors."""
+    """Run code, then print the verdict, in a Python of its own; return how that went."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(('THEANO', 'OPENBLAS', 'OMP_', 'NPY_'))}
     kept.update(environment, PYTHONPATH='tools:notebooks')
     code = 'import bitwise; %s; print(bitwise.pin())' % code
-    run = subprocess.run([*emulator, sys.executable, '-c', code], env=kept,
-                         capture_output=True, text=True)
-    return run.stdout, run.stderr
+    return subprocess.run([*emulator, sys.executable, '-c', code], env=kept,
+                          capture_output=True, text=True)
 
 
 @pytest.mark.parametrize('emulator', [()] + [
@@ -35,11 +32,12 @@ def start(code, *emulator, **environment):
     for cpu in ('Haswell', 'Skylake-Client', 'EPYC-Rome', 'Nehalem')])
 def test_twenty_steps_come_out_bit_for_bit_whatever_is_set_outside(tmp_path, emulator):
     (tmp_path / '.theanorc').write_text('[global]\ndevice = cuda\ncompute_test_value = raise\n')
-    out, err = start(TRAIN, *emulator, HOME=str(tmp_path), OPENBLAS_NUM_THREADS='8',
-                     OPENBLAS_CORETYPE='Prescott', NPY_DISABLE_CPU_FEATURES='AVX2')
+    run = start(TRAIN, *emulator, HOME=str(tmp_path), OPENBLAS_NUM_THREADS='8',
+                OPENBLAS_CORETYPE='Prescott', NPY_DISABLE_CPU_FEATURES='AVX2')
     promised = PROMISED and 'Nehalem' not in emulator  # Nehalem has no AVX2
-    assert out.count(YES if promised else NO) == 2, err
-    assert 'after step 20: ' + (FINGERPRINT if promised else '') in out and 'Warning' not in err
+    assert run.stdout.count(YES if promised else NO) == 2, run.stderr
+    assert 'after step 20: ' + ('4f463ee67014beea\n' if promised else '') in run.stdout
+    assert 'Warning' not in run.stderr
 
 
 @pytest.mark.skipif(not ON_X86, reason='not Linux on x86-64 with AVX2')
@@ -49,7 +47,6 @@ def test_twenty_steps_come_out_bit_for_bit_whatever_is_set_outside(tmp_path, emu
     (DROP % 'NPY_DISABLE_CPU_FEATURES', {}, OTHER if 'avx512f' in CPU else YES),
     ('pass', {'GLIBC_TUNABLES': 'glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F'}, OTHER),
     ('import numpy', {'OPENBLAS_CORETYPE': 'Prescott'}, NO + 'NumPy was imported before '),
-    ('pass', {'THEANO_FLAGS': 'device=cpu'}, NO + 'THEANO_FLAGS is set; '),
-    ('pass', {'THEANO_FLAGS': 'mode=x'}, '\nValueError: THEANO_FLAGS=mode=x is not understood: ')])
+    ('pass', {'THEANO_FLAGS': 'device=cpu'}, NO + 'THEANO_FLAGS is set; ')])
 def test_verdict_is_measured_and_names_the_reason(code, environment, verdict):
-    assert verdict in ''.join(start(code, **environment))
+    assert verdict in start(code, **environment).stdout

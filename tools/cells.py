@@ -1,8 +1,4 @@
-"""Runs a notebook's own cells, so that tools and tests use the notebook and not a copy of it.
-
-It works from the repository's root. Importing it pins what bitwise does, before NumPy is imported.
-"""
-import base64
+"""Runs a notebook's own cells. Import it from the repository's root, and before NumPy: it pins."""
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,16 +12,12 @@ NOTEBOOK = Path('notebooks/mnist_rnn.ipynb').resolve()
 bitwise.pin()
 
 
-class CellError(RuntimeError):
-    """A notebook that cannot be read or run: in one line, where and what is wrong."""
-
-
 def read(path=NOTEBOOK):
-    """Return a notebook's cells. Raises CellError where there is none that can be read."""
+    """Return a notebook's cells. Raises RuntimeError where there is none that can be read."""
     try:
         return nbformat.read(str(path), 4).cells
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise CellError('%s is not a notebook: %s' % (path, str(error).split('\n')[0])) from None
+        raise RuntimeError('%s is not a notebook: %s' % (path, str(error).split('\n')[0])) from None
 
 
 def printed(cells):
@@ -34,33 +26,27 @@ def printed(cells):
     return ''.join(output.get('text', '') for output in outputs)
 
 
-def save_figure(path=NOTEBOOK.parent / 'images' / 'published.png'):
-    """Write the figure of the saved notebook that README.md shows."""
-    cell, = [cell for cell in read() if cell.id == 'early-figure']
-    path.write_bytes(base64.b64decode(cell.outputs[0].data['image/png']))
-
-
 def run_cells(until, path=NOTEBOOK, also=(), **parameters):
     """Run a notebook's code cells to the one that defines until, a name; return all names.
 
     also: ids of later cells to run. parameters: set after the cell with the tag parameters, as
-    papermill does. Raises CellError for the first cell that fails, or where no cell defines until.
+    papermill does. Raises RuntimeError for the first cell that fails, or if none defines until.
     """
     shell = InteractiveShell(config=Config({'HistoryManager': {'enabled': False}}))
     shell._showtraceback = lambda *error: None  # the error is raised instead
     shell.enable_gui = lambda gui=None: None    # for %matplotlib
-    names, heading = shell.user_ns, 'the first cell'
+    names, title = shell.user_ns, 'the first cell'
     for cell in read(path):
         if cell.cell_type == 'markdown':
-            heading = (re.findall('^#+ (.*)', cell.source, re.M) or [heading])[0]
+            title = (re.findall('^#+ (.*)', cell.source, re.M) or [title])[0]
         elif cell.cell_type == 'code' and (until not in names or cell.get('id') in also):
             result = shell.run_cell(cell.source)
             error = result.error_before_exec or result.error_in_exec
             if error is not None:
                 kind = type(error).__name__.replace('NotImplementedError', 'not written yet')
-                raise CellError('Section "%s": %s: %s' % (heading, kind, str(error).split('\n')[0]))
+                raise RuntimeError('Section "%s": %s: ' % (title, kind) + str(error).split('\n')[0])
             if 'parameters' in cell.metadata.get('tags', ()):
                 names.update(parameters)
     if until not in names:
-        raise CellError('No cell of %s defines %s' % (path, until))
+        raise RuntimeError('No cell of %s defines %s' % (path, until))
     return SimpleNamespace(**names)

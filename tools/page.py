@@ -1,6 +1,8 @@
-"""nbconvert's configuration for make run: executes the notebook, saves it, and renders the page."""
+"""nbconvert's configuration for make run: executes the notebook, saves it, renders the page."""
+import base64
 import os
 import sys
+from pathlib import Path
 
 import nbformat
 from latex2mathml.converter import convert
@@ -10,7 +12,10 @@ from tqdm import tqdm
 
 def save(notebook, resources):
     bar.close()
-    nbformat.write(notebook, os.path.join(os.environ['BUILD'], 'mnist_rnn.part'))
+    build = Path(os.environ['BUILD'])
+    nbformat.write(notebook, str(build / 'mnist_rnn.part'))
+    figure, = [cell.outputs[0] for cell in notebook.cells if cell.id == 'early-figure']
+    (build / 'published.png').write_bytes(base64.b64decode(figure.data['image/png']))
     return notebook, resources
 
 

@@ -1,7 +1,4 @@
-"""Trains the network many times, for data/runs.csv and data/early.csv, on a Dask cluster.
-
-The cluster is this machine's cores, or the one whose scheduler DASK_SCHEDULER_ADDRESS names.
-"""
+"""Trains the network many times, for data/*.csv, here or on DASK_SCHEDULER_ADDRESS's cluster."""
 import functools
 import hashlib
 import os
@@ -15,18 +12,14 @@ from IPython.utils.capture import capture_output
 from tqdm import tqdm
 
 READINGS = 'glorot', 'closed', 'output_d'
-REPORTS = {'training_cost': 'cost_training_arr', 'validation_cost': 'cost_valid_arr',
-           'training_accuracy': 'accuracy_training_arr',
-           'validation_accuracy': 'accuracy_valid_arr'}
+REPORTS = dict(training_cost='cost_training_arr', validation_cost='cost_valid_arr',
+               training_accuracy='accuracy_training_arr', validation_accuracy='accuracy_valid_arr')
 CODE = hashlib.sha256(cells.NOTEBOOK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:8]
 
 
 @functools.lru_cache(maxsize=None)
 def notebook(code):
-    """Return the names that the notebook's cells define up to its training, run once a worker.
-
-    Raises RuntimeError where the worker's CODE is not code, or its bits are not the saved ones.
-    """
+    """Return what the cells up to the training define. Raises RuntimeError for a bad worker."""
     verdict = cells.bitwise.pin() if code == CODE else 'that its code is another'
     if not verdict.endswith('yes'):
         raise RuntimeError('the worker at %s says %s' % (distributed.get_worker().address, verdict))
@@ -36,9 +29,7 @@ def notebook(code):
 def train(bounds, draw_seed, steps, code):
     """Train by the notebook's own cells; return the row, a line of CSV. Errors: see notebook().
 
-    bounds: a reading's name. draw_seed: draws the mini-batches. steps: 101 for the reports at
-    iterations 0 and 100; 1000 for all ten, the test accuracies in percent after step 1000 and of
-    the average of the next 100 steps' weights, and the fingerprint after step 1000.
+    steps: 101 for a row of early.csv, 1000 for one of runs.csv; data/README.md has the columns.
     """
     more = ['fingerprint-code', 'beyond-code', 'lottery-steps'] if steps == 1000 else []
     with capture_output():  # the cells print
@@ -82,11 +73,11 @@ def main():
     whole.insert(50, ('glorot', 1234))  # the notebook's own run
     early = [(bounds, seed) for bounds in READINGS for seed in range(1000)]
     part = Path(os.environ['BUILD'], 'runs-%s.part' % CODE)
-    own = {'threads_per_worker': 1, 'dashboard_address': None}
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(str(part), isolation_level=None)
-        with distributed.Client(**{} if os.getenv('DASK_SCHEDULER_ADDRESS') else own) as client:
+        with distributed.Client(os.getenv('DASK_SCHEDULER_ADDRESS') or distributed.LocalCluster(
+                threads_per_worker=1, dashboard_address=None)) as client:
             make(client, database, Path('data/runs.csv'), whole, 1000)
             make(client, database, Path('data/early.csv'), early, 101)
         part.unlink()

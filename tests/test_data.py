@@ -61,7 +61,7 @@ def test_tables_are_complete_and_agree_and_all_sums_are_in_the_readme():
 @pytest.mark.slow
 def test_rows_come_out_again_and_a_bad_worker_is_named(tmp_path):
     database = sqlite3.connect(':memory:', isolation_level=None)
-    options = {'threads_per_worker': 1, 'dashboard_address': None}
+    options = {'threads_per_worker': 1, 'dashboard_address': 'localhost:0'}
     with Client(n_workers=1, env={'THEANO_FLAGS': 'device=cpu'}, **options) as client:
         with pytest.raises(RuntimeError, match='worker at tcp://127.* says .*THEANO_FLAGS is set'):
             runs.make(client, database, tmp_path / 'early.csv', [('glorot', 0)], 101)

@@ -77,7 +77,7 @@ def main():
         part.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(str(part), isolation_level=None)
         with distributed.Client(os.getenv('DASK_SCHEDULER_ADDRESS') or distributed.LocalCluster(
-                threads_per_worker=1, dashboard_address=None)) as client:
+                threads_per_worker=1, dashboard_address='localhost:0')) as client:
             make(client, database, Path('data/runs.csv'), whole, 1000)
             make(client, database, Path('data/early.csv'), early, 101)
         part.unlink()

@@ -9,7 +9,7 @@ ARGS =
 NAMES = VENV BUILD PYTHON NOTEBOOK ARGS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 # The user's settings for other Python programs are not passed on nor, by another HOME, read.
-unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST% DASK_CONFIG%,$(.VARIABLES))
+unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST% DASK_CONFIG VIRTUAL%,$(.VARIABLES))
 export $(NAMES)
 PY = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME= \
 	PYTHONPATH=tools:notebooks JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"

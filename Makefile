@@ -9,8 +9,11 @@ ARGS =
 NAMES = VENV BUILD PYTHON NOTEBOOK ARGS
 $(foreach name,$(NAMES),$(eval override $(name) := $$(value $(name))))
 # The user's settings for other Python programs are not passed on nor, by another HOME, read.
-unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST% DASK_CONFIG VIRTUAL%,$(.VARIABLES))
+unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% THEANO% PYTEST%,$(.VARIABLES)) DASK_CONFIG \
+	VIRTUAL_ENV CDPATH PIP_USER PIP_TARGET PIP_PREFIX
 export $(NAMES)
+# The system's certificates, where it has some: behind a company's proxy no others are valid.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-* /System/Library/Keychains),true,false)
 PY = HOME="$$(cd "$$VENV" && pwd)/home" XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_CACHE_HOME= \
 	PYTHONPATH=tools:notebooks JUPYTER_PREFER_ENV_PATH=1 "$$VENV/bin/python"
 CONVERT = $(PY) -m nbconvert --log-level=ERROR --output-dir "$$BUILD"
@@ -34,8 +37,8 @@ run: venv  ## executes the notebook: build/mnist_rnn.html and .ipynb
 	sed -n 's/^ *"\(Testing accuracy.*%\)\\n".*/\1/p' $(RUN) && ls $(RUN) "$$BUILD/mnist_rnn.html"
 
 test: venv  ## the tests; with NOTEBOOK=path those of the network, on another notebook
-	echo "Testing: about 25 seconds"
-	$(PY) -m pytest $(if $(NOTEBOOK),-q --tb=line -rN tests/test_mnist_rnn.py) $$ARGS
+	echo "Testing: about $(if $(NOTEBOOK),5,25) seconds"
+	$(PY) -m pytest $(if $(NOTEBOOK),-qx --tb=line -rN tests/test_mnist_rnn.py) $$ARGS
 
 verify: run  ## executes the notebook and compares what it prints with the saved outputs
 	$(PY) -m pytest -m verify
@@ -65,20 +68,17 @@ clean:  ## deletes what make made: .venv, and in build/ the executed notebook an
 	rmdir build 2>/dev/null || ls build 2>/dev/null || true
 
 # .venv/made-for says what the environment was made for; another PYTHON or other pins update it.
-# The system's certificates, where it has some: behind a company's proxy no others are valid.
 venv:
 	$(STOP) made="$$VENV/made-for" uv=uv unfit="PYTHON=$$PYTHON: Theano 1.0.5 needs 3.8 to 3.11" \
 	wanted="$$PYTHON $$(cat requirements.txt constraints.txt | cksum)"; \
-	test "$$(cat "$$made" 2>/dev/null)" = "$$wanted" && exit; \
+	test "$$(cat "$$made" 2>/dev/null)" = "$$wanted" && test -x "$$VENV/bin/python" && exit; \
 	case "$$PYTHON" in 2* | 3 | 3.[0-7] | 3.[0-7].* | 3.1[2-9]*) stop "$$unfit" ;; esac; \
 	rmdir "$$VENV" 2>/dev/null; test ! -e "$$VENV" || test -e "$$made" || \
 		stop "$$VENV is there, and make did not make it: move it away"; \
 	echo "Setting up $$VENV: about 10 seconds"; mkdir -p "$$VENV/home" && : >"$$made" || \
 		stop "Cannot write $$VENV: name another place, make VENV=/tmp/venv ..."; \
-	if ls /etc/ssl/certs/ca-* >/dev/null 2>&1; then \
-		export UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS-true}" UV_NATIVE_TLS="$${UV_NATIVE_TLS-true}"; fi; \
 	uv pip install --help 2>/dev/null | grep -q -e --build-constraint || { \
-		uv="$$VENV/uv/bin/uv"; python3 -m venv "$$VENV/uv" && \
+		uv="$$VENV/uv/bin/uv"; python3 -m venv --clear "$$VENV/uv" && \
 		"$$VENV/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9 || \
 		stop "Found no recent uv, and python3 could not install it: install uv, or python3 and venv"; }; \
 	"$$uv" venv --quiet --allow-existing --python "$${PYTHON:-cpython>=3.8,<3.12}" "$$VENV" && \

@@ -18,7 +18,7 @@ PINS = {('linux', 'x86_64'): {
             'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'Haswell', 'NPY_DISABLE_CPU_FEATURES':
             'AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL'},
         ('linux', 'aarch64'): {'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'ARMV8'}}
-FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags=,'  # last: for NumPy 1.22+
+FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags=,'  # for NumPy 1.22+
 
 
 def canary(**pins):
@@ -43,7 +43,8 @@ def pin():
     for name in 'theano.configdefaults', 'theano.tensor.blas', 'matplotlib':
         logging.getLogger(name).setLevel(logging.ERROR)
     pins = PINS.get((sys.platform, platform.machine()), {})
-    early = 'numpy' in sys.modules and not pins.items() <= os.environ.items()
+    pinned = os.environ.get('THEANORC') == os.devnull  # by an earlier call, here or in a parent
+    early = pins and 'numpy' in sys.modules and not pinned
     if pins and 'numpy' not in sys.modules:
         # In a forked child: if the CPU lacks what the pinned kernels need, only the child dies.
         child = get_context('fork').Process(target=lambda: sys.exit(not canary(**pins)))

@@ -24,7 +24,7 @@ def test_handout_is_the_assignment_and_says_what_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize('right, wrong, message', [
-    ('', '', None),
+    ('V', 'V', None),
     ('(V, V -', '(V, V +', 'V must become V - learning_rate'),
     (' / time_steps', '', 'y_prob is not as its equation says'),
     ('(h_states, W)', '(W, h_states)', '^Section "Hidden states": ValueError: .*$')])

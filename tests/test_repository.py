@@ -31,8 +31,8 @@ def test_notebook_is_saved_as_run_and_shows_its_pictures():
 def numbers(text):
     """Return a text's fingerprints, numbers with a decimal point, and counts, like 2 of 1,000."""
     fingerprints = re.findall(r'\b[0-9a-f]{16}\b', text)
-    text = re.sub(r'`.*?`|Python [\d.]+( to [\d.]+)?|\(data:.*?\)|,(?=\d{3})', '', text)
-    text = text.replace(' of the ', ' of ')
+    text = re.sub(r'`.*?`|Python [\d.]+( to [\d.]+)?|,(?=\d{3})', '', text)
+    text = text.replace(' of its ', ' of ')
     return {*fingerprints, *re.findall(r'(?<![\w.])\d+\.\d+(?![\w.]|\.\d)|\d+ of \d+', text)}
 
 

@@ -16,14 +16,13 @@ def read(path=NOTEBOOK):
     """Return a notebook's cells. Raises RuntimeError where there is none that can be read."""
     try:
         return nbformat.read(str(path), 4).cells
-    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError) as error:
         raise RuntimeError('%s is not a notebook: %s' % (path, str(error).split('\n')[0])) from None
 
 
 def printed(cells):
     """Return what these cells printed, as one text."""
-    outputs = [output for cell in cells for output in cell.get('outputs', ())]
-    return ''.join(output.get('text', '') for output in outputs)
+    return ''.join(output.get('text', '') for cell in cells for output in cell.get('outputs', ()))
 
 
 def run_cells(until, path=NOTEBOOK, also=(), **parameters):
@@ -44,6 +43,7 @@ def run_cells(until, path=NOTEBOOK, also=(), **parameters):
             error = result.error_before_exec or result.error_in_exec
             if error is not None:
                 kind = type(error).__name__.replace('NotImplementedError', 'not written yet')
+                kind = kind.replace('DisconnectedInputError', 'the cost misses one of the weights')
                 raise RuntimeError('Section "%s": %s: ' % (title, kind) + str(error).split('\n')[0])
             if 'parameters' in cell.metadata.get('tags', ()):
                 names.update(parameters)

@@ -20,9 +20,9 @@ CODE = hashlib.sha256(cells.NOTEBOOK.read_bytes() + Path(__file__).read_bytes())
 @functools.lru_cache(maxsize=None)
 def notebook(code):
     """Return what the cells up to the training define. Raises RuntimeError for a bad worker."""
-    verdict = cells.bitwise.pin() if code == CODE else 'that its code is another'
+    verdict = cells.bitwise.pin() if code == CODE else 'its code is another'
     if not verdict.endswith('yes'):
-        raise RuntimeError('the worker at %s says %s' % (distributed.get_worker().address, verdict))
+        raise RuntimeError('the worker at %s: %s' % (distributed.get_worker().address, verdict))
     return vars(cells.run_cells('sgd_step', also=['readings-code']))
 
 
@@ -81,5 +81,5 @@ def main():
             make(client, database, Path('data/runs.csv'), whole, 1000)
             make(client, database, Path('data/early.csv'), early, 101)
         part.unlink()
-    except (OSError, RuntimeError, distributed.KilledWorker, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         sys.exit('make runs stopped: %s. Call it again to go on' % (str(error) or 'interrupted'))

@@ -19,7 +19,7 @@ CODE = hashlib.sha256(cells.NOTEBOOK.read_bytes() + Path(__file__).read_bytes())
 
 @functools.lru_cache(maxsize=None)
 def notebook(code):
-    """Return what the cells up to the training define. Raises RuntimeError for a bad worker."""
+    """Return what the cells up to the training define. RuntimeError: other bits or other code."""
     verdict = cells.bitwise.pin() if code == CODE else 'its code is another'
     if not verdict.endswith('yes'):
         raise RuntimeError('the worker at %s: %s' % (distributed.get_worker().address, verdict))
@@ -29,7 +29,7 @@ def notebook(code):
 def train(bounds, draw_seed, steps, code):
     """Train by the notebook's own cells; return the row, a line of CSV. Errors: see notebook().
 
-    steps: 101 for a row of early.csv, 1000 for one of runs.csv; data/README.md has the columns.
+    bounds: a reading. draw_seed: of the mini-batches. steps: 101 for early.csv, 1000 for runs.csv.
     """
     more = ['fingerprint-code', 'beyond-code', 'lottery-steps'] if steps == 1000 else []
     with capture_output():  # the cells print

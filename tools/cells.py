@@ -1,52 +1,117 @@
-"""Runs a notebook's own cells. Import it from the repository's root, and before NumPy: it pins."""
+"""Reads a notebook and runs its code cells, without Jupyter.
+
+Import it before NumPy: it sets the pins of notebooks/bitwise.py.
+"""
+import ast
+import json
 import re
+import types
 from pathlib import Path
-from types import SimpleNamespace
 
 import bitwise
-import nbformat
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
-NOTEBOOK = Path('notebooks/mnist_rnn.ipynb').resolve()
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOK = ROOT / 'notebooks' / 'mnist_rnn.ipynb'
+
 bitwise.pin()
 
 
+class NotebookError(Exception):
+    """A notebook that can't be read, or a cell that failed. The message is one line."""
+
+
 def read(path=NOTEBOOK):
-    """Return a notebook's cells. Raises RuntimeError where there is none that can be read."""
+    """Return a notebook's cells, each with cell_type, source (a string), outputs, tags and id.
+
+    Raises NotebookError where there is no notebook that can be read.
+    """
     try:
-        return nbformat.read(str(path), 4).cells
-    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError) as error:
-        raise RuntimeError('%s is not a notebook: %s' % (path, str(error).split('\n')[0])) from None
+        text = Path(path).read_text(encoding='utf-8-sig')  # sig: Windows editors add a mark
+    except OSError as error:
+        raise NotebookError('%s cannot be read: %s' % (path, error.strerror)) from None
+    except UnicodeDecodeError:
+        raise NotebookError('%s is not UTF-8 text: save it in Jupyter again' % path) from None
+    try:
+        cells = json.loads(text)['cells']
+    except (ValueError, KeyError, TypeError):
+        raise NotebookError('%s is not a notebook of nbformat 4: save it in Jupyter again'
+                            % path) from None
+    return [types.SimpleNamespace(
+        cell_type=cell.get('cell_type'),
+        source=''.join(cell.get('source') or ''),
+        outputs=cell.get('outputs') or [],
+        metadata=cell.get('metadata') or {},
+        tags=(cell.get('metadata') or {}).get('tags') or [],
+        id=cell.get('id')) for cell in cells]
 
 
 def printed(cells):
     """Return what these cells printed, as one text."""
-    return ''.join(output.get('text', '') for cell in cells for output in cell.get('outputs', ()))
+    texts = []
+    for cell in cells:
+        for output in cell.outputs:
+            texts.append(''.join(output.get('text', '')))
+    return ''.join(texts)
 
 
-def run_cells(until, path=NOTEBOOK, also=(), **parameters):
+def python_of(source):
+    """Return the Python in a cell's source: without magics and shell commands.
+
+    Raises SyntaxError where the rest is not Python.
+    """
+    try:
+        ast.parse(source)
+        return source
+    except SyntaxError:
+        pass
+    if source.startswith('%%') and not source.startswith(('%%time', '%%capture')):
+        return ''  # %%bash, %%writefile, %%html, ...
+    source = re.sub(r'(?m)^( *)%time(it)? ', r'\1', source)  # these run the rest of the line
+    source = re.sub(r'(?m)^( *)[%!?].*', r'\1pass', source)
+    source = re.sub(r'(?m)^( *)[\w.]+\?+ *$', r'\1pass', source)
+    ast.parse(source)
+    return source
+
+
+def run(cell, names, parameters):
+    """Run a code cell with names, a dict, as its global names. Raises what the cell raises.
+
+    parameters: a dict, set after the cell with the tag parameters, as papermill does.
+    """
+    code = compile(python_of(cell.source), 'cell', 'exec')
+    exec(code, names)
+    if 'parameters' in cell.tags:
+        names.update(parameters)
+
+
+def title_of(cell):
+    """Return the first heading of a Markdown cell, or None."""
+    headings = re.findall('^#+ (.*)', cell.source, re.MULTILINE)
+    return headings[0] if headings else None
+
+
+def in_one_line(error):
+    """Return an exception's name and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return ': '.join([type(error).__name__] + lines[:1])
+
+
+def run_cells(until, path=NOTEBOOK, **parameters):
     """Run a notebook's code cells to the one that defines until, a name; return all names.
 
-    also: ids of later cells to run. parameters: set after the cell with the tag parameters, as
-    papermill does. Raises RuntimeError for the first cell that fails, or if none defines until.
+    parameters: set after the cell with the tag parameters. Raises NotebookError for the first
+    cell that fails, or if none defines until.
     """
-    shell = InteractiveShell(config=Config({'HistoryManager': {'enabled': False}}))
-    shell._showtraceback = lambda *error: None  # the error is raised instead
-    shell.enable_gui = lambda gui=None: None    # for %matplotlib
-    names, title = shell.user_ns, 'the first cell'
+    names = {'__name__': '__main__'}
+    section = 'the beginning'
     for cell in read(path):
         if cell.cell_type == 'markdown':
-            title = (re.findall('^#+ (.*)', cell.source, re.M) or [title])[0]
-        elif cell.cell_type == 'code' and (until not in names or cell.get('id') in also):
-            result = shell.run_cell(cell.source)
-            error = result.error_before_exec or result.error_in_exec
-            if error is not None:
-                kind = type(error).__name__.replace('NotImplementedError', 'not written yet')
-                kind = kind.replace('DisconnectedInputError', 'the cost misses one of the weights')
-                raise RuntimeError('Section "%s": %s: ' % (title, kind) + str(error).split('\n')[0])
-            if 'parameters' in cell.metadata.get('tags', ()):
-                names.update(parameters)
-    if until not in names:
-        raise RuntimeError('No cell of %s defines %s' % (path, until))
-    return SimpleNamespace(**names)
+            section = title_of(cell) or section
+        if cell.cell_type == 'code':
+            try:
+                run(cell, names, parameters)
+            except Exception as error:
+                raise NotebookError('Section "%s": %s' % (section, in_one_line(error))) from error
+        if until in names:
+            return types.SimpleNamespace(**names)
+    raise NotebookError('No cell of %s defines %s' % (path, until))

@@ -1,85 +1,363 @@
-"""Trains the network many times, for data/*.csv, here or on DASK_SCHEDULER_ADDRESS's cluster."""
+"""Trains the networks many times and writes data/runs.csv, data/scan.csv and data/networks.csv.
+
+It uses the cores of this machine, or the Dask cluster whose scheduler's address is in the
+environment variable DASK_SCHEDULER_ADDRESS. See data/README.md for what the files hold.
+"""
+import contextlib
+import csv
 import functools
 import hashlib
+import io
 import os
-import sqlite3
 import sys
 from pathlib import Path
 
 import cells  # first: it sets the pins, which workers inherit, before Dask imports NumPy
+import bitwise
+import dask.system
 import distributed
-from IPython.utils.capture import capture_output
+import numpy as np
+import theano
+import theano.tensor as T
+from distributed.system import MEMORY_LIMIT
 from tqdm import tqdm
 
-READINGS = 'glorot', 'closed', 'output_d'
-REPORTS = dict(training_cost='cost_training_arr', validation_cost='cost_valid_arr',
-               training_accuracy='accuracy_training_arr', validation_accuracy='accuracy_valid_arr')
-CODE = hashlib.sha256(cells.NOTEBOOK.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:8]
+MEMORY_OF_A_WORKER = 2 ** 30  # bytes
+KINDS_OF_REPORT = ['training_cost', 'validation_cost', 'training_accuracy', 'validation_accuracy']
 
 
-@functools.lru_cache(maxsize=None)
-def notebook(code):
-    """Return what the cells up to the training define. RuntimeError: other bits or other code."""
-    verdict = cells.bitwise.pin() if code == CODE else 'its code is another'
-    if not verdict.endswith('yes'):
-        raise RuntimeError('the worker at %s: %s' % (distributed.get_worker().address, verdict))
-    return vars(cells.run_cells('sgd_step', also=['readings-code']))
+@functools.cache
+def notebook():
+    """Return what the notebook's cells define, up to the compiled functions."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return cells.run_cells('sgd_step')
 
 
-def train(bounds, draw_seed, steps, code):
-    """Train by the notebook's own cells; return the row, a line of CSV. Errors: see notebook().
+# runs.csv: the notebook's own network, from its own start, with other mini-batches.
 
-    bounds: a reading. draw_seed: of the mini-batches. steps: 101 for early.csv, 1000 for runs.csv.
+def report(train_cost, train_pred, ix):
+    """Return the four numbers that Train prints after a step on the images ix."""
+    nb = notebook()
+    valid_cost, valid_pred = nb.cost_pred(nb.X_valid[0:100], nb.Y_valid[0:100])
+    train_accuracy = np.mean(nb.Y_labels[ix] == train_pred)
+    valid_accuracy = np.mean(nb.Yv_labels[0:100] == valid_pred)
+    return [train_cost, valid_cost, train_accuracy, valid_accuracy]
+
+
+def values_of(weights):
+    """Return the values of these shared variables."""
+    return [weight.get_value() for weight in weights]
+
+
+def set_values(weights, values):
+    """Set these shared variables to these values."""
+    for weight, value in zip(weights, values):
+        weight.set_value(value)
+
+
+def percent_right(predict, images, labels):
+    """Return how many per cent of the images get their label from predict, 500 at a time."""
+    right = 0
+    for k in range(0, len(images), 500):
+        right += np.sum(predict(images[k:k + 500]) == labels[k:k + 500])
+    return 100 * right / len(images)
+
+
+def average(iterates):
+    """Return the mean of a list of weights, each a list of arrays."""
+    return [np.mean(arrays, axis=0) for arrays in zip(*iterates)]
+
+
+def fingerprint(values):
+    """Return the notebook's fingerprint of these weights."""
+    return hashlib.sha256(b''.join(value.tobytes() for value in values)).hexdigest()[:16]
+
+
+@functools.cache
+def compiled(name):
+    """Return (weights, their start, step, predict) of one of the four networks of networks.csv.
+
+    step takes images, one-hot labels and a learning rate, takes one SGD step, and returns the cost
+    and the predictions before it; predict takes images and returns their predicted classes.
     """
-    more = ['fingerprint-code', 'beyond-code', 'lottery-steps'] if steps == 1000 else []
-    with capture_output():  # the cells print
-        names = notebook(code)
-        names.update(initial=names['draw_weights'](*names['readings'][bounds]),
-                     draw_seed=draw_seed, iterations=steps)
-        for cell in cells.read():
-            if cell.id in ['train-code'] + more:
-                exec(cell.source, names)
-        row = [bounds, draw_seed]
-        row += ['%f' % value for array in REPORTS.values() for value in names[array][::100]]
-        if more:
-            row += ['%.2f' % names['accuracy'](names['trained']),
-                    '%.2f' % names['accuracy'](names['tail_average']), names['fingerprint']]
-    return ','.join(map(str, row))
+    nb = notebook()
+    weights, start, scores = NETWORKS[name](nb)
+    y_prob = T.nnet.softmax(scores)
+    y_pred = T.argmax(y_prob, axis=1)
+    cost = T.mean(T.nnet.categorical_crossentropy(y_prob, nb.y))
+    rate = T.scalar('rate')
+    updates = [(weight, weight - rate * T.grad(cost, weight)) for weight in weights]
+    step = theano.function([nb.x, nb.y, rate], [cost, y_pred], updates=updates)
+    predict = theano.function([nb.x], y_pred)
+    return weights, start, step, predict
 
 
-def make(client, database, target, pairs, steps):
-    """Write target, a Path, with the row of a training for each of pairs, (bounds, draw_seed).
+def whole_run(draw_seed):
+    """Train for 1,000 steps and go on in two ways; return a row of runs.csv.
 
-    database: keeps each row as soon as it is there, so that an interrupted call can go on.
+    The two ways: 100 more steps at the same learning rate, or at a tenth of it.
     """
-    database.execute('CREATE TABLE IF NOT EXISTS rows (bounds, draw_seed, steps, row)')
-    rows = {tuple(job): row for *job, row in database.execute('SELECT * FROM rows')}
-    jobs = [(*pair, steps) for pair in pairs]
-    futures = {client.submit(train, *job, CODE): job for job in jobs if job not in rows}
+    nb = notebook()
+    weights, start, step, predict = compiled('recurrent')
+    set_values(weights, start)
+    np.random.seed(draw_seed)
+    reports = []
+    for i in range(1000):
+        ix = np.random.randint(0, 50000, size=100)
+        train_cost, train_pred = step(nb.X_train[ix], nb.Y_train[ix], .1)
+        if i % 100 == 0:
+            reports.append(report(train_cost, train_pred, ix))
+    trained = values_of(weights)
+    last_batches = np.random.randint(0, 50000, size=(100, 100))
+
+    iterates = []
+    for ix in last_batches:
+        step(nb.X_train[ix], nb.Y_train[ix], .1)
+        iterates.append(values_of(weights))
+
+    set_values(weights, trained)
+    for ix in last_batches:
+        step(nb.X_train[ix], nb.Y_train[ix], .01)
+    slower = values_of(weights)
+
+    accuracies = []
+    for values in trained, iterates[-1], slower, average(iterates):
+        set_values(weights, values)
+        accuracies.append('%.2f' % percent_right(predict, nb.X_test, nb.Yt_labels))
+    columns = ['%f' % number for kind in zip(*reports) for number in kind]
+    return [draw_seed] + columns + accuracies + [fingerprint(trained)]
+
+
+# scan.csv: 101 steps from other starts.
+
+def draw_start(W_sum, V_sum):
+    """Return the five weights at the start, with W and V drawn up to sqrt(6 / their sum)."""
+    rng = np.random.RandomState(1234)
+    U = rng.uniform(-np.sqrt(6 / 128), np.sqrt(6 / 128), (28, 100))
+    W = rng.uniform(-np.sqrt(6 / 200), np.sqrt(6 / W_sum), (100, 100))
+    V = rng.uniform(-np.sqrt(6 / 110), np.sqrt(6 / V_sum), (100, 10))
+    return [U, W, V, np.zeros(100), np.zeros(10)]
+
+
+def early_run(W_sum, V_sum, draw_seed):
+    """Train for 101 steps; return a row of scan.csv, with the reports at steps 0 and 100."""
+    nb = notebook()
+    nb.set_weights(draw_start(W_sum, V_sum))
+    np.random.seed(draw_seed)
+    reports = []
+    for i in range(101):
+        ix = np.random.randint(0, 50000, size=100)
+        train_cost, train_pred = nb.sgd_step(nb.X_train[ix], nb.Y_train[ix])
+        if i % 100 == 0:
+            reports.append(report(train_cost, train_pred, ix))
+    columns = ['%f' % number for kind in zip(*reports) for number in kind]
+    return [W_sum, V_sum, draw_seed] + columns
+
+
+# networks.csv: four networks, each at several learning rates. Each function below takes the
+# notebook's names and returns a network's weights, their start, and its ten scores, (n, 10).
+
+def linear(nb):
+    """Weigh every pixel for every class: a linear classifier, added up row by row."""
+    bound = np.sqrt(6 / (784 + 10))
+    start = np.random.RandomState(1234).uniform(-bound, bound, (784, 10)).reshape(28, 28, 10)
+    P = theano.shared(start)
+    b = theano.shared(np.zeros(10))
+    scores = b
+    for t in range(28):
+        scores = scores + T.dot(nb.x[:, t, :], P[t])
+    return [P, b], [start, np.zeros(10)], scores
+
+
+def without_W(nb):
+    """Forget every row: no state enters the next."""
+    h_states_sum = 0
+    for t in range(28):
+        h_states_sum = h_states_sum + T.tanh(nb.b_hidden + T.dot(nb.x[:, t, :], nb.U))
+    scores = T.dot(h_states_sum / 28, nb.V) + nb.b_V
+    U, W, V, b_hidden, b_V = nb.initial
+    return [nb.U, nb.V, nb.b_hidden, nb.b_V], [U, V, b_hidden, b_V], scores
+
+
+def row_biases(nb):
+    """Forget every row, but know by a bias of its own which row it is."""
+    B = theano.shared(np.zeros((28, 100)))
+    h_states_sum = 0
+    for t in range(28):
+        h_states_sum = h_states_sum + T.tanh(B[t] + T.dot(nb.x[:, t, :], nb.U))
+    scores = T.dot(h_states_sum / 28, nb.V) + nb.b_V
+    U, W, V, b_hidden, b_V = nb.initial
+    return [nb.U, nb.V, B, nb.b_V], [U, V, np.zeros((28, 100)), b_V], scores
+
+
+def recurrent(nb):
+    """The notebook's network."""
+    scores = T.dot(nb.h_states_sum / 28, nb.V) + nb.b_V
+    return list(nb.weights), nb.initial, scores
+
+
+NETWORKS = {'linear': linear, 'without_W': without_W,
+            'row_biases': row_biases, 'recurrent': recurrent}
+LEARNING_RATES = {'linear': [.1, .2, .5, 1, 2],
+                  'without_W': [.1, .5, 1, 2, 4],
+                  'row_biases': [.1, 2, 4, 8, 16],
+                  'recurrent': [.05, .1, .2, .4, .8]}
+
+
+def controlled_run(name, learning_rate, draw_seed):
+    """Train one of the four networks for 1,000 steps, then 100 more; return a row of networks.csv.
+    """
+    nb = notebook()
+    weights, start, step, predict = compiled(name)
+    set_values(weights, start)
+    np.random.seed(draw_seed)
+    iterates = []
+    for i in range(1100):
+        ix = np.random.randint(0, 50000, size=100)
+        step(nb.X_train[ix], nb.Y_train[ix], learning_rate)
+        if i >= 999:
+            iterates.append(values_of(weights))
+
+    accuracies = []
+    for values in iterates[0], average(iterates[1:]):  # after step 1000; steps 1001 to 1100
+        set_values(weights, values)
+        accuracies.append('%.2f' % percent_right(predict, nb.X_valid, nb.Yv_labels))
+        accuracies.append('%.2f' % percent_right(predict, nb.X_test, nb.Yt_labels))
+    return [name, learning_rate, draw_seed] + accuracies
+
+
+# The tables: for each file its columns, the function that makes a row, and its arguments, row by
+# row.
+
+def columns_of_reports(steps):
+    """Return the names of the columns for reports at these steps."""
+    return ['%s_%d' % (kind, step) for kind in KINDS_OF_REPORT for step in steps]
+
+
+def table_of_runs():
+    """Return the columns, function and arguments of runs.csv."""
+    columns = (['draw_seed'] + columns_of_reports(range(0, 1000, 100))
+               + ['accuracy_1000', 'accuracy_1100', 'accuracy_slower', 'tail_average',
+                  'fingerprint'])
+    arguments = [(draw_seed,) for draw_seed in list(range(50)) + [1234]]
+    return columns, whole_run, arguments
+
+
+def table_of_scan():
+    """Return the columns, function and arguments of scan.csv."""
+    columns = ['W_sum', 'V_sum', 'draw_seed'] + columns_of_reports([0, 100])
+    arguments = []
+    for total in list(range(112, 162, 2)) + [170, 180, 200, 228]:
+        runs = 150 if 126 <= total <= 146 else 40
+        arguments += [(total, total, draw_seed) for draw_seed in range(runs)]
+    for V_sum in 110, 228:
+        arguments += [(134, V_sum, draw_seed) for draw_seed in range(150)]
+    return columns, early_run, arguments
+
+
+def table_of_networks():
+    """Return the columns, function and arguments of networks.csv."""
+    columns = ['network', 'learning_rate', 'draw_seed',
+               'validation_1000', 'test_1000', 'validation_average', 'test_average']
+    arguments = []
+    for name, rates in LEARNING_RATES.items():
+        for rate in rates:
+            arguments += [(name, rate, draw_seed) for draw_seed in list(range(20)) + [1234]]
+    return columns, controlled_run, arguments
+
+
+TABLES = {'runs.csv': table_of_runs, 'scan.csv': table_of_scan, 'networks.csv': table_of_networks}
+
+
+# On a cluster.
+
+@functools.cache
+def code_version():
+    """Return a checksum of the code that makes the rows: this file and the network's cells."""
+    code = Path(__file__).read_text(encoding='utf-8')
+    for cell in cells.read():
+        if cell.cell_type == 'code':
+            code += cell.source
+        if 'sgd_step =' in cell.source:
+            break
+    return hashlib.sha256(code.encode()).hexdigest()[:8]
+
+
+def on_worker(function, arguments, version):
+    """Return function(*arguments). Raises RuntimeError if this worker's rows would be others."""
+    worker = distributed.get_worker().address
+    if version != code_version():
+        raise RuntimeError('the worker at %s has other code: give it this checkout' % worker)
+    if bitwise.rounding() != bitwise.EXPECTED:
+        raise RuntimeError('the worker at %s: %s' % (worker, bitwise.pin()))
+    return function(*arguments)
+
+
+def check_memory(client):
+    """Raise RuntimeError for a worker that may use too little memory: Dask would wait for ever."""
+    for worker, about in client.scheduler_info(n_workers=-1)['workers'].items():
+        if 0 < about['memory_limit'] < MEMORY_OF_A_WORKER:
+            raise RuntimeError('the worker at %s may use %.2f GiB of memory and needs %.0f GiB'
+                               % (worker, about['memory_limit'] / 2 ** 30,
+                                  MEMORY_OF_A_WORKER / 2 ** 30))
+
+
+def rows_there(part):
+    """Return the rows, each a list of strings, that an earlier call left in the file part."""
+    if not part.exists():
+        return []
+    with part.open(newline='') as file:
+        return list(csv.reader(file))
+
+
+def make(client, name, target, part):
+    """Write the table called name to target. Rows are kept in part as they come."""
+    columns, function, arguments = TABLES[name]()
+    length = len(arguments[0])
+    rows = {tuple(row[:length]): row for row in rows_there(part)}
+    wanted = {tuple(map(str, these)): these for these in arguments}
+    futures = [client.submit(on_worker, function, wanted[key], code_version(), pure=False)
+               for key in wanted if key not in rows]
     done = distributed.as_completed(futures, with_results=True)
-    for future, row in tqdm(done, target.name, len(futures)):
-        rows[futures[future]] = row
-        database.execute('INSERT INTO rows VALUES (?, ?, ?, ?)', (*futures[future], row))
-    columns = ['%s_%d' % (name, i) for name in REPORTS for i in range(0, steps, 100)]
-    if steps == 1000:
-        columns += ['test_accuracy', 'tail_average', 'fingerprint']
-    header = ','.join(['bounds', 'draw_seed'] + columns)
-    target.write_text('\n'.join([header] + [rows[job] for job in jobs]) + '\n')
+    with part.open('a', newline='') as file:
+        for future, row in tqdm(done, name, len(futures)):
+            row = [str(value) for value in row]
+            csv.writer(file, lineterminator='\n').writerow(row)
+            file.flush()
+            rows[tuple(row[:length])] = row
+    with target.open('w', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(columns)
+        writer.writerows(rows[key] for key in wanted)
+
+
+def connect():
+    """Return a client of the cluster, or of a worker for each core that has the memory."""
+    address = os.environ.get('DASK_SCHEDULER_ADDRESS')
+    if address:
+        return distributed.Client(address)
+    workers = min(dask.system.CPU_COUNT, MEMORY_LIMIT // MEMORY_OF_A_WORKER)
+    return distributed.Client(n_workers=max(1, workers), threads_per_worker=1,
+                              dashboard_address='localhost:0')
 
 
 def main():
-    """Make both files, or stop with one line."""
-    whole = [(bounds, seed) for bounds in READINGS for seed in range(50)]
-    whole.insert(50, ('glorot', 1234))  # the notebook's own run
-    early = [(bounds, seed) for bounds in READINGS for seed in range(1000)]
-    part = Path(os.environ['BUILD'], 'runs-%s.part' % CODE)
+    """Make the three files, or stop with one line that says why."""
+    build = cells.ROOT / 'build'
+    build.mkdir(exist_ok=True)
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(str(part), isolation_level=None)
-        with distributed.Client(os.getenv('DASK_SCHEDULER_ADDRESS') or distributed.LocalCluster(
-                threads_per_worker=1, dashboard_address='localhost:0')) as client:
-            make(client, database, Path('data/runs.csv'), whole, 1000)
-            make(client, database, Path('data/early.csv'), early, 101)
-        part.unlink()
-    except (Exception, KeyboardInterrupt) as error:
-        sys.exit('make runs stopped: %s. Call it again to go on' % (str(error) or 'interrupted'))
+        with connect() as client:
+            client.wait_for_workers(1)
+            check_memory(client)
+            for name in TABLES:
+                part = build / ('%s-%s' % (code_version(), name))
+                make(client, name, cells.ROOT / 'data' / name, part)
+    except KeyboardInterrupt:
+        sys.exit('make runs was interrupted: call it again to go on')
+    except (RuntimeError, OSError, cells.NotebookError) as error:
+        sys.exit('make runs stopped: %s. Call it again to go on' % error)
+
+
+if __name__ == '__main__':
+    import runs  # by its name, by which the workers import it, too
+    runs.main()

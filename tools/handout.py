@@ -1,23 +1,47 @@
-"""nbconvert's configuration for make handout: the exercise, without solutions and outputs."""
+"""Writes the exercise, the notebook without its solutions: make handout."""
 import re
+import sys
 from pathlib import Path
 
+import cells
+import nbformat
 from nbformat.v4 import new_markdown_cell
 
+TASK = cells.ROOT / 'tools' / 'task.md'
+PLACE = re.compile(r'( *)### BEGIN SOLUTION: ([^\n]*).*?### END SOLUTION', re.DOTALL)
+EMPTY_PLACE = r'\1# YOUR CODE HERE\n\1raise NotImplementedError("\2")'
 
-def exercise(notebook, resources):
-    """Put the task under the picture, and empty the regions from BEGIN to END SOLUTION."""
+
+def exercise(notebook):
+    """Turn the solved notebook, an nbformat notebook, into the exercise, in place.
+
+    Cells with the tag solved or beyond are for readers of the solution, and go. Raises ValueError
+    where the cell with the picture, after which the task comes, is missing.
+    """
+    notebook.cells = [cell for cell in notebook.cells
+                      if not {'solved', 'beyond'} & set(cell.metadata.get('tags', []))]
     for cell in notebook.cells:
-        cell.source = re.sub(
-            r'( *)### BEGIN SOLUTION: ([^\n]*).*?### END SOLUTION',
-            r'\1# YOUR CODE HERE\n\1raise NotImplementedError("\2")', cell.source, flags=re.S)
-        cell.source = re.sub(r'\*Original cells? [\d and]+\.\* ', '', cell.source)
-    task = Path('tools/task.md').read_text(encoding='utf-8')
-    notebook.cells.insert(2, new_markdown_cell(task, id='task'))
-    return notebook, resources
+        cell.source = PLACE.sub(EMPTY_PLACE, cell.source)
+        if cell.cell_type == 'code':
+            cell.outputs = []
+            cell.execution_count = None
+    ids = [cell.id for cell in notebook.cells]
+    if 'picture' not in ids:
+        raise ValueError('%s has no cell with the id picture' % cells.NOTEBOOK)
+    task = new_markdown_cell(TASK.read_text(encoding='utf-8'), id='task')
+    notebook.cells.insert(ids.index('picture') + 1, task)
 
 
-c = get_config()  # noqa: F821  nbconvert defines it
-c.ClearOutputPreprocessor.enabled = c.TagRemovePreprocessor.enabled = True
-c.TagRemovePreprocessor.remove_cell_tags = ['beyond']
-c.NotebookExporter.preprocessors = [exercise]
+def main():
+    target = Path(sys.argv[1])
+    if target.exists():
+        sys.exit('%s is there, and was kept: move it away to get a new one' % target)
+    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    exercise(notebook)
+    target.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, target)
+    print('The exercise is %s. make lab opens it' % target)
+
+
+if __name__ == '__main__':
+    main()

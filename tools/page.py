@@ -1,38 +1,96 @@
-"""nbconvert's configuration for make run: executes the notebook, saves it, renders the page."""
+"""Executes the notebook and writes build/mnist_rnn.ipynb, its page and its figures: make run."""
 import base64
-import os
+import re
 import sys
-from pathlib import Path
 
+import cells
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from latex2mathml.converter import convert
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer
-from tqdm import tqdm
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
+from traitlets.config import Config
+
+BUILD = cells.ROOT / 'build'
+# The figures that the README shows, by the ids of the cells that draw them.
+README_FIGURES = {'one-bit-figure': 'one_bit.png', 'runs-figure': 'runs.png',
+                  'scan-figure': 'scan.png', 'networks-figure': 'networks.png'}
 
 
-def save(notebook, resources):
-    bar.close()
-    build = Path(os.environ['BUILD'])
-    nbformat.write(notebook, str(build / 'mnist_rnn.part'))
-    figure, = [cell.outputs[0] for cell in notebook.cells if cell.id == 'early-figure']
-    (build / 'published.png').write_bytes(base64.b64decode(figure.data['image/png']))
-    return notebook, resources
+class Execute(ExecutePreprocessor):
+    """Executes a notebook's cells and prints what they print, as it comes, under their headings."""
+
+    section = ''
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type == 'markdown':
+            title = cells.title_of(cell)
+            if title:
+                self.section = title
+                print('\n## %s' % title, flush=True)
+        return super().preprocess_cell(cell, resources, index)
+
+    def process_message(self, msg, cell, cell_index):
+        if msg['msg_type'] == 'stream':
+            print(msg['content']['text'], end='', flush=True)
+        return super().process_message(msg, cell, cell_index)
 
 
-# Formulas become MathML, which browsers show by themselves, instead of TeX for MathJax.
-IPythonRenderer.inline_math = lambda renderer, tex: convert(tex)
-IPythonRenderer.block_math = lambda renderer, tex: convert(tex, display='block')
+def execute(notebook):
+    """Execute an nbformat notebook in place. Ends the program, in one line, where a cell fails."""
+    # The kernel's name is ours, whatever other one the notebook was last saved with.
+    executor = Execute(kernel_name='python3', record_timing=False, timeout=None)
+    try:
+        executor.preprocess(notebook, {'metadata': {'path': str(cells.NOTEBOOK.parent)}})
+    except CellExecutionError as error:
+        sys.exit('\nThe notebook stopped in section "%s": %s: %s'
+                 % (executor.section, error.ename, error.evalue))
+    except DeadKernelError:
+        sys.exit('\nThe notebook stopped in section "%s": its Python process ended, perhaps for '
+                 'lack of memory (it needs 1 GiB)' % executor.section)
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})
 
-c = get_config()  # noqa: F821  nbconvert defines it
-c.HTMLExporter.mathjax_url = c.HTMLExporter.require_js_url = ''  # whole without a network
-c.HTMLExporter.extra_template_basedirs = [os.path.abspath('tools')]
-c.HTMLExporter.template_name = 'page'
-c.HTMLExporter.preprocessors = ['nbconvert.preprocessors.CoalesceStreamsPreprocessor', save]
-bar = tqdm(unit='cell')
-c.ExecutePreprocessor.enabled = True
-c.ExecutePreprocessor.record_timing = False
-c.ExecutePreprocessor.extra_arguments = ['--log-level=ERROR']
-c.ExecutePreprocessor.on_notebook_start = lambda notebook: bar.reset(len(notebook.cells))
-c.ExecutePreprocessor.on_cell_start = lambda cell, cell_index: bar.update()
-c.ExecutePreprocessor.on_cell_error = lambda cell, cell_index, execute_reply: sys.exit(
-    '\nThe notebook stopped: %(ename)s: %(evalue)s' % execute_reply['content'])
+
+def save_figures(notebook):
+    """Write the figures that the README shows to build/images."""
+    (BUILD / 'images').mkdir(exist_ok=True)
+    for cell_id, name in README_FIGURES.items():
+        pictures = [output.data['image/png'] for cell in notebook.cells if cell.id == cell_id
+                    for output in cell.outputs if 'image/png' in output.get('data', {})]
+        if not pictures:
+            sys.exit('No cell with the id %s draws a figure: tools/page.py needs it for %s'
+                     % (cell_id, name))
+        (BUILD / 'images' / name).write_bytes(base64.b64decode(pictures[0]))
+
+
+def render(notebook):
+    """Return the notebook as an HTML page that needs no network."""
+    # Formulas become MathML, which browsers show by themselves.
+    IPythonRenderer.inline_math = lambda renderer, tex: convert(tex)
+    IPythonRenderer.block_math = lambda renderer, tex: convert(tex, display='block')
+    exporter = HTMLExporter(config=Config({'HTMLExporter': {
+        'extra_template_basedirs': [str(cells.ROOT / 'tools')],
+        'template_name': 'page',
+        'mathjax_url': '',
+        'require_js_url': '',
+    }}))
+    page, resources = exporter.from_notebook_node(notebook)
+    return page
+
+
+def main():
+    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    execute(notebook)
+    BUILD.mkdir(exist_ok=True)
+    nbformat.write(notebook, BUILD / 'mnist_rnn.ipynb')
+    save_figures(notebook)
+    print('\nWriting the page', flush=True)
+    (BUILD / 'mnist_rnn.html').write_text(render(notebook), encoding='utf-8')
+    accuracy = re.search('Testing accuracy: .*', cells.printed(notebook.cells)).group()
+    print('The page is build/mnist_rnn.html. %s' % accuracy)
+
+
+if __name__ == '__main__':
+    main()

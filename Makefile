@@ -28,7 +28,7 @@ test: setup  ## runs the tests; make test ARGS="-k weights" only some
 	$(PYTHON) -m pytest $(ARGS)
 
 check: setup  ## checks a solved exercise: make check NOTEBOOK=handout/mnist_rnn.ipynb
-	$(PYTHON) -m pytest --notebook "$$NOTEBOOK"
+	$(PYTHON) -m pytest --notebook="$$NOTEBOOK"
 
 handout: setup  ## writes the exercise to handout/, once
 	$(PYTHON) tools/handout.py $(HANDOUT)

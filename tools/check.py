@@ -1,4 +1,4 @@
-"""Checks a solved exercise, place by place: make check, or python -m pytest --notebook FILE.
+"""Checks a solved exercise, place by place: make check, or python -m pytest --notebook=FILE.
 
 A copy may end its process or never end. So pytest runs it in a process of its own, and this module
 reads pytest's report of it.
@@ -26,6 +26,8 @@ PLACES = {
     'Cost': (['cost'], 'TestCost'),
     'Compile': (['updates'], 'TestCompile'),
 }
+# The line that the exercise has in an empty place, with what is to be written.
+UNWRITTEN = re.compile(r'^ *raise NotImplementedError\("(.*)"\)', re.MULTILINE)
 ALL_RIGHT = 'All six places are right: this is the network of the assignment'
 
 
@@ -53,11 +55,13 @@ class Copy:
 
     after: for each section's title, the names as they were at its end. errors: for each section's
     title, a list of pairs, the names that a cell sets and the exception that stopped it.
+    unwritten: for the title of each section whose place is still empty, what is to be written.
     """
 
     def __init__(self, path):
         self.after = {}
         self.errors = {}
+        self.unwritten = {}
         names = {'__name__': '__main__'}
         section = 'the beginning'
         for cell in cells.read(path):
@@ -67,6 +71,8 @@ class Copy:
             if section == 'Train':
                 break
             if cell.cell_type == 'code':
+                for text in re.findall(UNWRITTEN, cell.source):
+                    self.unwritten[section] = text
                 try:
                     cells.run(cell, names, {})
                 except BaseException as error:  # also exit() and KeyboardInterrupt
@@ -75,6 +81,8 @@ class Copy:
 
     def require(self, place):
         """Return the names after a place's section. Raises what stopped a cell that sets them."""
+        if place in self.unwritten:
+            raise NotImplementedError(self.unwritten[place])
         wanted, tests = PLACES[place]
         names = self.after.get(place)
         if names is None:
@@ -91,8 +99,8 @@ class Copy:
 def explain(message, earlier):
     """Return what to tell a student about the failure of a place.
 
-    message: of pytest's report, the exception's name and text. earlier: the first earlier place
-    that is not right, or None.
+    message: of pytest's report, the exception's name and text. earlier: the titles of the earlier
+    places that are not right.
     """
     lines = message.removeprefix('failed on setup with "').strip().splitlines()
     kind, colon, text = lines[0].partition(':')
@@ -107,7 +115,7 @@ def explain(message, earlier):
     if kind == 'EOFError':
         return 'a cell reads the keyboard: take out input()'
     if earlier:
-        return 'cannot be checked before "%s" is right' % earlier
+        return 'cannot be checked before "%s" is right' % earlier[-1]
     return ('%s: %s' % (kind, text)).rstrip('": ')
 
 
@@ -127,12 +135,12 @@ def verdicts(report):
         if failed is not None:
             failures.setdefault(tests, failed.get('message'))
     told = {}
-    earlier = None
+    earlier = []
     for place, (names, tests) in PLACES.items():
         told[place] = None if tests in tested else 'was not checked'
         if tests in failures:
             told[place] = explain(failures[tests], earlier)
-            earlier = earlier or place
+            earlier.append(place)
     told['One step'] = failures.get('TestOneStep')
     return told
 

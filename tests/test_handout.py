@@ -1,43 +1,168 @@
-"""Tests of the handout, and of what a student's copy is told."""
-import contextlib
-import json
+"""Tests of the exercise, and of what the check tells about a copy."""
 import re
 
 import cells
+import check
+import handout
+import nbformat
 import pytest
-import test_mnist_rnn
-from nbconvert import NotebookExporter
-from traitlets.config import PyFileConfigLoader
 
-EXPORTER = NotebookExporter(config=PyFileConfigLoader('tools/handout.py').load_config())
-HANDOUT = EXPORTER.from_filename(str(cells.NOTEBOOK))[0]
-SOLUTIONS = [solution for cell in cells.read() for solution in
-             re.findall('### BEGIN SOLUTION.*### END SOLUTION', cell.source, re.S)]
+SOLUTION = re.compile(r'### BEGIN SOLUTION.*?### END SOLUTION', re.DOTALL)
+EMPTY_PLACE = re.compile(r'# YOUR CODE HERE\n *raise NotImplementedError\(".*"\)')
 
 
-def test_handout_is_the_assignment_and_says_what_is_missing(tmp_path):
-    assert HANDOUT.count('# YOUR CODE HERE') == len(SOLUTIONS) + 1 == 8  # one in the task
-    assert not re.search('SOLUTION|Original cell|T.tanh.a|## Discussion|lottery|"stream"', HANDOUT)
-    (tmp_path / 'copy.ipynb').write_text(HANDOUT, encoding='utf-8')
-    with pytest.raises(RuntimeError, match='^Section "One-hot labels": not written yet: make'):
-        cells.run_cells('sgd_step', tmp_path / 'copy.ipynb')
+@pytest.fixture
+def exercise():
+    """The exercise, an nbformat notebook."""
+    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    handout.exercise(notebook)
+    return notebook
 
 
-@pytest.mark.parametrize('right, wrong, message', [
-    ('V', 'V', None),
-    ('(V, V -', '(V, V +', 'V must become V - learning_rate'),
-    (' / time_steps', '', 'y_prob is not as its equation says'),
-    ('(h_states, W)', '(W, h_states)', '^Section "Hidden states": ValueError: .*$')])
-def test_solved_handout_passes_and_mistakes_are_named(tmp_path, right, wrong, message):
-    notebook, solutions = json.loads(HANDOUT), iter(SOLUTIONS)
-    notebook['nbformat_minor'] = 0  # no ids, and each source one string: as other programs save it
-    for cell in notebook['cells']:
-        del cell['id']
-        cell['source'] = re.sub('# YOUR CODE HERE\n.*',
-                                lambda place: next(solutions).replace(right, wrong),
-                                ''.join(cell['source']))
-    (tmp_path / 'copy.ipynb').write_text(json.dumps(notebook))
-    error = pytest.raises((AssertionError, RuntimeError), match=message)
-    with error if message else contextlib.nullcontext():
-        copy = cells.run_cells('sgd_step', tmp_path / 'copy.ipynb')
-        test_mnist_rnn.test_forward_pass_and_step(copy, 7)
+@pytest.fixture
+def solutions():
+    """What stands in the six places of the solved notebook, in order."""
+    code = [cell.source for cell in cells.read() if cell.cell_type == 'code']
+    return SOLUTION.findall('\n'.join(code))
+
+
+@pytest.fixture
+def copy_path(tmp_path, exercise, solutions):
+    """A function that fills in the exercise and returns the copy's path.
+
+    Its argument gives changes to the solutions: {number of the place: (old, new)}.
+    """
+    def write(changes):
+        texts = list(solutions)
+        for place, (old, new) in changes.items():
+            assert old in texts[place], old
+            texts[place] = texts[place].replace(old, new)
+        for cell in exercise.cells:
+            if EMPTY_PLACE.search(cell.source):
+                solution = texts.pop(0)
+                cell.source = EMPTY_PLACE.sub(lambda match: solution, cell.source)
+        path = tmp_path / 'copy.ipynb'
+        nbformat.write(exercise, path)
+        return path
+    return write
+
+
+def told(capsys):
+    """Return the lines that the check printed."""
+    return capsys.readouterr().out.splitlines()
+
+
+def test_six_places_are_empty(exercise):
+    places = [place for cell in exercise.cells for place in EMPTY_PLACE.findall(cell.source)]
+    assert len(places) == 6
+
+
+@pytest.mark.parametrize('title', check.PLACES)
+def test_every_place_has_a_hint(exercise, title):
+    texts = [cell.source for cell in exercise.cells if cells.title_of(cell) == title]
+    assert '*Hint.*' in texts[0]
+
+
+@pytest.mark.parametrize('secret', ['SOLUTION', 'T.tanh(a)', 'lottery', 'DEVIATIONS', '91.05'])
+def test_nothing_of_the_solution_is_left(exercise, secret):
+    assert not [cell.id for cell in exercise.cells if secret in cell.source]
+
+
+def test_no_output_is_left(exercise):
+    assert not [cell.id for cell in exercise.cells if cell.get('outputs')]
+
+
+def test_commands_of_the_task_exist():
+    task = handout.TASK.read_text(encoding='utf-8')
+    assert '    make check\n' in task
+    assert '\ncheck: ' in (cells.ROOT / 'Makefile').read_text()
+
+
+def test_a_missing_picture_is_named():
+    with pytest.raises(ValueError, match='has no cell with the id picture'):
+        handout.exercise(nbformat.v4.new_notebook())
+
+
+def test_a_solved_exercise_is_right(copy_path, capsys):
+    status = check.check(copy_path({}))
+    assert told(capsys)[-1] == check.ALL_RIGHT
+    assert status == 0
+
+
+def test_every_mistake_is_named_in_its_own_place(copy_path, capsys):
+    """Six mistakes in one copy, since none hides another."""
+    status = check.check(copy_path({
+        0: ('(num_frames, 10)', '(num_frames, 11)'),
+        1: ('glorot_uniform(hidden_d, hidden_d)', 'glorot_uniform(hidden_d, input_d)'),
+        2: ('h_states_sum + h_states', 'h_states_sum + a'),
+        3: (' / time_steps', ''),
+        4: ('T.mean', 'T.sum'),
+        5: ('learning_rate * grad_V', 'learning_rate * grad_W'),
+    }))
+    assert told(capsys) == [
+        '1. One-hot labels: onehot([2]) must be [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]], and is '
+        '[[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]',
+        '2. Weights: W must have the shape (100, 100), and has (100, 28)',
+        '3. Hidden states: h_states_sum is not the sum of h_1 to h_28',
+        '4. Prediction: y_prob is not the softmax of the mean state times V plus b_V',
+        '5. Cost: cost must be the mean over the mini-batch, not the sum',
+        '6. Compile: the new V must be V - learning_rate * grad_V, and has grad_W',
+        '0 of 6 places are right']
+    assert status == 1
+
+
+@pytest.mark.parametrize('line, reason', [
+    ('import os; os._exit(0)', 'ended the Python process'),
+    ('while True: pass', 'was stopped after 5 seconds: does it wait for ever?')])
+def test_a_copy_that_does_not_end_well_has_failed(tmp_path, capsys, monkeypatch, line, reason):
+    monkeypatch.setattr(check, 'TIME_LIMIT', 5)
+    notebook = nbformat.v4.new_notebook(cells=[
+        nbformat.v4.new_markdown_cell('## Weights'), nbformat.v4.new_code_cell(line)])
+    nbformat.write(notebook, tmp_path / 'copy.ipynb')
+    report = tmp_path / 'report.xml'
+
+    status = check.check(tmp_path / 'copy.ipynb', report)
+
+    assert told(capsys) == ['A cell in section "Weights" ' + reason]
+    assert reason in report.read_text()
+    assert status == 1
+
+
+@pytest.mark.parametrize('message, text', [
+    ('AssertionError: W must be square\nassert False', 'W must be square'),
+    ('failed on setup with "NotImplementedError: make cost"', 'not written yet: make cost'),
+    ('failed on setup with "SystemExit: None"', 'a cell ends the program: take out exit(), '
+     'quit() or sys.exit()'),
+    ('failed on setup with "EOFError: EOF when reading a line"',
+     'a cell reads the keyboard: take out input()'),
+    ("failed on setup with \"NameError: name 'w' is not defined\"",
+     "NameError: name 'w' is not defined"),
+    ('ValueError: \nsecond line', 'ValueError: second line')])
+def test_a_failure_is_told_in_one_line(message, text):
+    assert check.explain(message, earlier=[]) == text
+
+
+def test_a_failure_after_another_names_it():
+    told = check.explain('ValueError: shapes', earlier=['Weights'])
+    assert told == 'cannot be checked before "Weights" is right'
+
+
+@pytest.mark.parametrize('content, message', [
+    (b'', 'is not a notebook of nbformat 4'),
+    (b'[]', 'is not a notebook of nbformat 4'),
+    (b'\xff\xfe{\x00}\x00', 'is not UTF-8 text')])
+def test_a_bad_file_is_named(tmp_path, content, message):
+    (tmp_path / 'copy.ipynb').write_bytes(content)
+    with pytest.raises(cells.NotebookError, match=message):
+        cells.read(tmp_path / 'copy.ipynb')
+
+
+@pytest.mark.parametrize('source, python', [
+    ('x = 1', 'x = 1'),
+    ('%matplotlib inline\nx = 1', 'pass\nx = 1'),
+    ('!pip install x\n?x\nx?', 'pass\npass\npass'),
+    ('%time x = 1', 'x = 1'),
+    ('%%time\nx = 1', 'pass\nx = 1'),
+    ('%%bash\nx=1', '')])
+def test_magics_and_shell_commands_are_left_out(source, python):
+    assert cells.python_of(source) == python

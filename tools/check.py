@@ -162,7 +162,7 @@ def run_tests(path, report):
     if report.exists():
         return None
     output.seek(0)
-    sections = re.findall('^Section: (.*)', output.read().decode('utf-8', 'replace'), re.MULTILINE)
+    sections = re.findall('Section: (.*)', output.read().decode('utf-8', 'replace'))
     return 'A cell in section "%s" %s' % (sections[-1] if sections else '', reason)
 
 

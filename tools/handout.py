@@ -21,8 +21,8 @@ def exercise(notebook):
     notebook.cells = [cell for cell in notebook.cells
                       if not {'solved', 'beyond'} & set(cell.metadata.get('tags', []))]
     for cell in notebook.cells:
-        cell.source = PLACE.sub(EMPTY_PLACE, cell.source)
         if cell.cell_type == 'code':
+            cell.source = PLACE.sub(EMPTY_PLACE, cell.source)
             cell.outputs = []
             cell.execution_count = None
     ids = [cell.id for cell in notebook.cells]

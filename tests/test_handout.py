@@ -136,7 +136,7 @@ def test_a_copy_that_does_not_end_well_has_failed(tmp_path, capsys, monkeypatch,
     ('failed on setup with "EOFError: EOF when reading a line"',
      'a cell reads the keyboard: take out input()'),
     ("failed on setup with \"NameError: name 'w' is not defined\"",
-     "NameError: name 'w' is not defined"),
+     "name 'w' is not defined: is it misspelt, or was a cell that was given deleted?"),
     ('ValueError: \nsecond line', 'ValueError: second line')])
 def test_a_failure_is_told_in_one_line(message, text):
     assert check.explain(message, earlier=[]) == text
@@ -150,6 +150,7 @@ def test_a_failure_after_another_names_it():
 @pytest.mark.parametrize('content, message', [
     (b'', 'is not a notebook of nbformat 4'),
     (b'[]', 'is not a notebook of nbformat 4'),
+    (b'{"cells": [1]}', 'is not a notebook of nbformat 4'),
     (b'\xff\xfe{\x00}\x00', 'is not UTF-8 text')])
 def test_a_bad_file_is_named(tmp_path, content, message):
     (tmp_path / 'copy.ipynb').write_bytes(content)

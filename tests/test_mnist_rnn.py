@@ -195,7 +195,7 @@ class TestPrediction:
     @pytest.fixture
     def h_states_sum(self, copy):
         """The symbol that the section starts from."""
-        return copy.after['Hidden states'].h_states_sum
+        return copy.at('Hidden states').h_states_sum
 
     @pytest.mark.parametrize('on', ['V', 'b_V'])
     def test_depends_on_weight(self, nb, on):
@@ -228,7 +228,7 @@ class TestCost:
     @pytest.fixture
     def y_prob(self, copy):
         """The symbol that the section starts from."""
-        return copy.after['Prediction'].y_prob
+        return copy.at('Prediction').y_prob
 
     def test_depends_on_the_probabilities(self, nb, y_prob):
         assert y_prob in ancestors([nb.cost]), 'cost does not depend on y_prob'

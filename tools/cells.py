@@ -25,6 +25,8 @@ def read(path=NOTEBOOK):
 
     Raises NotebookError where there is no notebook that can be read.
     """
+    if not Path(path).is_file():
+        raise NotebookError('%s is not a file' % path)
     try:
         text = Path(path).read_text(encoding='utf-8-sig')  # sig: Windows editors add a mark
     except OSError as error:
@@ -32,17 +34,22 @@ def read(path=NOTEBOOK):
     except UnicodeDecodeError:
         raise NotebookError('%s is not UTF-8 text: save it in Jupyter again' % path) from None
     try:
-        cells = json.loads(text)['cells']
-    except (ValueError, KeyError, TypeError):
+        return [as_cell(content) for content in json.loads(text)['cells']]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NotebookError('%s is not a notebook of nbformat 4: save it in Jupyter again'
                             % path) from None
-    return [types.SimpleNamespace(
-        cell_type=cell.get('cell_type'),
-        source=''.join(cell.get('source') or ''),
-        outputs=cell.get('outputs') or [],
-        metadata=cell.get('metadata') or {},
-        tags=(cell.get('metadata') or {}).get('tags') or [],
-        id=cell.get('id')) for cell in cells]
+
+
+def as_cell(content):
+    """Return a cell's JSON as an object. What other programs leave out or set to null is empty."""
+    metadata = content.get('metadata') or {}
+    return types.SimpleNamespace(
+        cell_type=content.get('cell_type'),
+        source=''.join(content.get('source') or ''),
+        outputs=content.get('outputs') or [],
+        metadata=metadata,
+        tags=metadata.get('tags') or [],
+        id=content.get('id'))
 
 
 def printed(cells):

@@ -35,7 +35,7 @@ class Names(SimpleNamespace):
     """Names of a notebook, as attributes."""
 
     def __getattr__(self, name):  # called for what is not there
-        raise NameError('%s is missing: was a cell that was given deleted or changed?' % name)
+        raise NameError("name '%s' is not defined" % name)
 
 
 def names_set_by(source):
@@ -53,46 +53,51 @@ def names_set_by(source):
 class Copy:
     """A notebook's cells up to Compile, run one after another, also after one that failed.
 
-    after: for each section's title, the names as they were at its end. errors: for each section's
-    title, a list of pairs, the names that a cell sets and the exception that stopped it.
-    unwritten: for the title of each section whose place is still empty, what is to be written.
+    names: all names. after: for each section's title, the names as they were at its end. errors:
+    for each section's title, a list of pairs: the names that a cell sets, and the exception that
+    stopped it. unwritten: for each section whose place is still empty, what is to be written.
     """
 
     def __init__(self, path):
         self.after = {}
         self.errors = {}
         self.unwritten = {}
+        titles = [cells.title_of(cell) for cell in cells.read() if cell.cell_type == 'markdown']
         names = {'__name__': '__main__'}
-        section = 'the beginning'
+        section = None
         for cell in cells.read(path):
-            if cell.cell_type == 'markdown':
-                section = cells.title_of(cell) or section
+            title = cells.title_of(cell) if cell.cell_type == 'markdown' else None
+            if title in titles:  # a student's own headings don't end a section
+                section = title
                 print('Section: %s' % section, flush=True)
-            if section == 'Train':
+            if section == 'Train' or 'sgd_step' in names:
                 break
             if cell.cell_type == 'code':
-                for text in re.findall(UNWRITTEN, cell.source):
+                for text in UNWRITTEN.findall(cell.source):
                     self.unwritten[section] = text
                 try:
                     cells.run(cell, names, {})
                 except BaseException as error:  # also exit() and KeyboardInterrupt
                     self.errors.setdefault(section, []).append((names_set_by(cell.source), error))
                 self.after[section] = Names(**names)
+        self.names = Names(**names)
+
+    def at(self, place):
+        """Return the names as they were after a place's section; all, where its title is gone."""
+        return self.after.get(place, self.names)
 
     def require(self, place):
         """Return the names after a place's section. Raises what stopped a cell that sets them."""
         if place in self.unwritten:
             raise NotImplementedError(self.unwritten[place])
         wanted, tests = PLACES[place]
-        names = self.after.get(place)
-        if names is None:
-            raise NameError('no section has the title "%s"' % place)
+        names = self.at(place)
         missing = [name for name in wanted if name not in vars(names)]
         for names_set, error in self.errors.get(place, []):
-            if names_set.intersection(wanted) or missing:
+            if missing or names_set.intersection(wanted):
                 raise error
         if missing:
-            raise NameError('%s is not defined' % missing[0])
+            raise NameError("name '%s' is not defined" % missing[0])
         return names
 
 
@@ -102,21 +107,23 @@ def explain(message, earlier):
     message: of pytest's report, the exception's name and text. earlier: the titles of the earlier
     places that are not right.
     """
-    lines = message.removeprefix('failed on setup with "').strip().splitlines()
-    kind, colon, text = lines[0].partition(':')
-    # Some of Theano's messages begin with an empty line.
-    text = text.strip() or (lines[1].strip() if len(lines) > 1 else '')
+    if message.startswith('failed on setup with "'):
+        message = message.removeprefix('failed on setup with "').removesuffix('"')
+    kind, colon, text = message.partition(':')
+    text = text.strip().split('\n')[0]
     if kind in ('AssertionError', 'Failed'):
         return text
     if kind == 'NotImplementedError':
-        return 'not written yet: ' + text.rstrip('"')
+        return 'not written yet: ' + text
     if kind == 'SystemExit':
         return 'a cell ends the program: take out exit(), quit() or sys.exit()'
     if kind == 'EOFError':
         return 'a cell reads the keyboard: take out input()'
     if earlier:
         return 'cannot be checked before "%s" is right' % earlier[-1]
-    return ('%s: %s' % (kind, text)).rstrip('": ')
+    if kind == 'NameError':
+        return text + ': is it misspelt, or was a cell that was given deleted?'
+    return ('%s: %s' % (kind, text)).removesuffix(': ')
 
 
 def verdicts(report):
@@ -133,7 +140,7 @@ def verdicts(report):
         if failed is None:
             failed = case.find('error')
         if failed is not None:
-            failures.setdefault(tests, failed.get('message'))
+            failures.setdefault(tests, failed.get('message', ''))
     told = {}
     earlier = []
     for place, (names, tests) in PLACES.items():

@@ -67,7 +67,7 @@ class Copy:
         section = None
         for cell in cells.read(path):
             title = cells.title_of(cell) if cell.cell_type == 'markdown' else None
-            if title in titles:  # a student's own headings don't end a section
+            if title and title in titles:  # a student's own headings don't end a section
                 section = title
                 print('Section: %s' % section, flush=True)
             if section == 'Train' or 'sgd_step' in names:
@@ -170,7 +170,8 @@ def run_tests(path, report):
         return None
     output.seek(0)
     sections = re.findall('Section: (.*)', output.read().decode('utf-8', 'replace'))
-    return 'A cell in section "%s" %s' % (sections[-1] if sections else '', reason)
+    where = ' in section "%s"' % sections[-1] if sections else ''
+    return 'A cell%s %s' % (where, reason)
 
 
 def write_report(path, message):

@@ -2,8 +2,8 @@
 
 # Everything but JupyterLab runs in this environment and no other, so that no setting of the
 # user's machine changes a result.
-CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.venv/home" TMPDIR="$$TMPDIR" LC_ALL=C PYTHONUTF8=1 \
-	PYTHONPATH=tools:notebooks JUPYTER_NO_CONFIG=1
+CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.venv/home" TMPDIR="$$TMPDIR" LC_ALL=C \
+	PYTHONUTF8=1 JUPYTER_NO_CONFIG=1
 PYTHON = $(CLEAN) .venv/bin/python
 HANDOUT = handout/mnist_rnn.ipynb
 export NOTEBOOK = $(HANDOUT)

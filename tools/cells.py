@@ -4,16 +4,20 @@ Import it before NumPy: it sets the pins of notebooks/bitwise.py.
 """
 import ast
 import json
+import os
 import re
+import sys
 import types
 from pathlib import Path
-
-import bitwise
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / 'notebooks' / 'mnist_rnn.ipynb'
 
+sys.path.append(str(ROOT / 'notebooks'))
+import bitwise  # noqa: E402  from notebooks/
+
 bitwise.pin()
+os.environ['MPLBACKEND'] = 'agg'  # plt.show() opens no window
 
 
 class NotebookError(Exception):

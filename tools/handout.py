@@ -37,7 +37,10 @@ def main():
     if target.exists():
         sys.exit('%s is there, and was kept: move it away to get a new one' % target)
     notebook = nbformat.read(cells.NOTEBOOK, 4)
-    exercise(notebook)
+    try:
+        exercise(notebook)
+    except ValueError as error:
+        sys.exit(str(error))
     target.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, target)
     print('The exercise is %s. make lab opens it' % target)

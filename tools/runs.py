@@ -198,10 +198,10 @@ def recurrent(nb):
 
 NETWORKS = {'linear': linear, 'without_W': without_W,
             'row_biases': row_biases, 'recurrent': recurrent}
-LEARNING_RATES = {'linear': [.1, .2, .5, 1, 2],
-                  'without_W': [.1, .5, 1, 2, 4],
-                  'row_biases': [.1, 2, 4, 8, 16],
-                  'recurrent': [.05, .1, .2, .4, .8]}
+LEARNING_RATES = {'linear': [.2, .5, 1, 2],
+                  'without_W': [.5, 1, 2, 4],
+                  'row_biases': [2, 4, 8, 16],
+                  'recurrent': [.05, .1, .2, .4]}
 
 
 def controlled_run(name, learning_rate, draw_seed):
@@ -251,7 +251,7 @@ def table_of_scan():
         runs = 150 if 126 <= total <= 146 else 40
         arguments += [(total, total, draw_seed) for draw_seed in range(runs)]
     for V_sum in 110, 228:
-        arguments += [(134, V_sum, draw_seed) for draw_seed in range(150)]
+        arguments += [(134, V_sum, draw_seed) for draw_seed in range(60)]
     return columns, early_run, arguments
 
 

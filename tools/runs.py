@@ -199,9 +199,9 @@ def recurrent(nb):
 NETWORKS = {'linear': linear, 'without_W': without_W,
             'row_biases': row_biases, 'recurrent': recurrent}
 LEARNING_RATES = {'linear': [.2, .5, 1, 2],
-                  'without_W': [.5, 1, 2, 4],
-                  'row_biases': [2, 4, 8, 16],
-                  'recurrent': [.05, .1, .2, .4]}
+                  'without_W': [1, 2, 4],
+                  'row_biases': [4, 8, 16],
+                  'recurrent': [.1, .2, .4]}
 
 
 def controlled_run(name, learning_rate, draw_seed):
@@ -247,7 +247,7 @@ def table_of_scan():
     """Return the columns, function and arguments of scan.csv."""
     columns = ['W_sum', 'V_sum', 'draw_seed'] + columns_of_reports([0, 100])
     arguments = []
-    for total in list(range(112, 162, 2)) + [170, 180, 200, 228]:
+    for total in list(range(112, 162, 2)) + [200, 228]:
         runs = 150 if 126 <= total <= 146 else 40
         arguments += [(total, total, draw_seed) for draw_seed in range(runs)]
     for V_sum in 110, 228:

@@ -1,4 +1,5 @@
 """Tests of the exercise, and of what the check tells about a copy."""
+import io
 import re
 
 import cells
@@ -103,7 +104,7 @@ def test_every_mistake_is_named_in_its_own_place(copy_path, capsys):
         '1. One-hot labels: onehot([2]) must be [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]], and is '
         '[[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]',
         '2. Weights: W must have the shape (100, 100), and has (100, 28)',
-        '3. Hidden states: h_states_sum is not the sum of h_1 to h_28',
+        '3. Hidden states: h_states_sum does not depend on h_states: was it left out?',
         '4. Prediction: y_prob is not the softmax of the mean state times V plus b_V',
         '5. Cost: cost must be the mean over the mini-batch, not the sum',
         '6. Compile: the new V must be V - learning_rate * grad_V, and has grad_W',
@@ -138,23 +139,32 @@ def test_a_copy_that_never_ends_has_failed(one_cell, capsys, monkeypatch):
     assert status == 1
 
 
+@pytest.mark.parametrize('line, reason', [
+    ('exit()', 'ends the program: take out exit(), quit() or sys.exit()'),
+    ('input()', 'reads the keyboard: take out input()')])
+def test_a_cell_that_would_stop_jupyter_is_named(one_cell, monkeypatch, line, reason):
+    monkeypatch.setattr('sys.stdin', io.StringIO())
+    with pytest.raises(cells.NotebookError) as told:
+        check.Copy(one_cell(line))
+    assert str(told.value) == 'A cell in section "Weights" ' + reason
+
+
 @pytest.mark.parametrize('message, text', [
     ('AssertionError: W must be square\nassert False', 'W must be square'),
-    ('failed on setup with "NotImplementedError: make cost"', 'not written yet: make cost'),
-    ('failed on setup with "SystemExit: None"', 'a cell ends the program: take out exit(), '
-     'quit() or sys.exit()'),
-    ('failed on setup with "EOFError: EOF when reading a line"',
-     'a cell reads the keyboard: take out input()'),
-    ("failed on setup with \"NameError: name 'w' is not defined\"",
-     "name 'w' is not defined: is it misspelt, or was a cell that was given deleted?"),
-    ('ValueError: \nsecond line', 'ValueError: second line')])
-def test_a_failure_is_told_in_one_line(message, text):
-    assert check.explain(message, earlier=[]) == text
-
-
-def test_a_failure_after_another_names_it():
-    told = check.explain('ValueError: shapes', earlier=['Weights'])
-    assert told == 'cannot be checked before "Weights" is right'
+    ('failed on setup with "check.NotWritten: make cost"', 'not written yet: make cost'),
+    ('failed on setup with "check.CellFailed: NameError: name \'yprob\' is not defined"',
+     "name 'yprob' is not defined: is it misspelt?"),
+    ('failed on setup with "NameError: name \'cost\' is not defined"',
+     "name 'cost' is not defined: it must be made here"),
+    ('failed on setup with "check.CellFailed: NameError: name \'y_prob\' is not defined"',
+     'cannot be checked before "Prediction" is right'),
+    ('failed on setup with "check.CellFailed: NameError: name \'y\' is not defined"',
+     'name \'y\' is not defined: the cell in section "Inputs" that was given is gone or failed'),
+    ('failed on setup with "check.CellFailed: TypeError: no number"',
+     'TypeError: no number (perhaps because "Weights" is not right)'),
+    ('ValueError: \nsecond line', 'cannot be checked before "Prediction" is right')])
+def test_a_failure_of_cost_is_told_in_one_line(message, text):
+    assert check.explain(message, 'Cost', earlier=['Weights', 'Prediction']) == text
 
 
 @pytest.mark.parametrize('content, message', [
@@ -174,6 +184,7 @@ def test_a_bad_file_is_named(tmp_path, content, message):
     ('!pip install x\n?x\nx?', 'pass\npass\npass'),
     ('%time x = 1', 'x = 1'),
     ('%%time\nx = 1', 'pass\nx = 1'),
-    ('%%bash\nx=1', '')])
+    ('%%bash\nx=1', ''),
+    ('y = (1\n     % z)\n!ls', 'y = (1\n     % z)\npass')])
 def test_magics_and_shell_commands_are_left_out(source, python):
     assert cells.python_of(source) == python

@@ -122,12 +122,12 @@ class TestWeights:
         return request.param
 
     @pytest.fixture
-    def value(self, nb, name):
-        """The value that a weight starts from."""
+    def value(self, nb, name, copy):
+        """The value that a weight has after the section."""
         weight = getattr(nb, name)
         assert isinstance(weight, theano.compile.SharedVariable), (
             '%s must be a theano.shared variable, and is a %s' % (name, type(weight).__name__))
-        return weight.get_value()
+        return copy.values['Weights'][name]
 
     def test_shape(self, nb, name, value):
         shape = shapes(nb)[name]
@@ -158,18 +158,20 @@ class TestWeights:
             '%s has the right range, but other numbers: draw with rng.uniform, U first, then W, '
             'then V, one array a call' % name)
 
-    def test_biases_start_at_zero(self, nb):
-        assert not nb.b_hidden.get_value().any(), 'b_hidden must start at 0'
-        assert not nb.b_V.get_value().any(), 'b_V must start at 0'
+    @pytest.mark.parametrize('name', ['b_hidden', 'b_V'])
+    def test_bias_starts_at_zero(self, name, value):
+        assert not value.any(), '%s must start at 0' % name
 
 
 class TestHiddenStates:
     place = 'Hidden states'
 
-    @pytest.mark.parametrize('name', ['h_states', 'h_states_sum'])
     @pytest.mark.parametrize('on', ['x', 'U', 'W', 'b_hidden'])
-    def test_depends(self, nb, name, on):
-        assert_depends(nb, name, on)
+    def test_depends(self, nb, on):
+        assert_depends(nb, 'h_states', on)
+
+    def test_sum_has_the_states(self, nb):
+        assert_depends(nb, 'h_states_sum', 'h_states')
 
     @pytest.mark.parametrize('n', [1, IMAGES])
     def test_values(self, nb, rng, n):
@@ -177,7 +179,11 @@ class TestHiddenStates:
         x = rng.uniform(size=(n, 28, 28))
         set_weights(nb, weights)
 
-        last, total = theano.function([nb.x], [nb.h_states, nb.h_states_sum])(x)
+        try:
+            last, total = theano.function([nb.x], [nb.h_states, nb.h_states_sum])(x)
+        except ValueError:
+            pytest.fail('the shapes of a product do not fit: x[:, t, :], (n, 28), goes with U, and '
+                        'h_states, (n, %d), with W' % nb.hidden_d)
 
         expected_last, expected_total = hidden_states(weights, x)
         assert last.shape == (n, nb.hidden_d), (
@@ -248,9 +254,10 @@ class TestCost:
         cost = theano.function([y_prob, nb.y], nb.cost)(given, y)
 
         expected = cross_entropy(given, y)
-        assert abs(cost - IMAGES * expected) > 1e-10, (
+        assert not np.isclose(cost, IMAGES * expected, rtol=1e-4), (
             'cost must be the mean over the mini-batch, not the sum')
-        assert abs(cost - expected) < 1e-10, (
+        # Not closer, since a small number may be added inside the logarithm.
+        assert np.isclose(cost, expected, rtol=1e-4), (
             "cost is not the mean of -log of the true class's probability")
 
 
@@ -290,7 +297,8 @@ class TestCompile:
         except ValueError:  # a gradient of another shape
             pytest.fail(message)
         assert value.shape == expected.shape, message
-        assert np.allclose(value, expected, rtol=0, atol=1e-10), message
+        # Where the cost is wrong, both may not be numbers.
+        assert np.allclose(value, expected, rtol=0, atol=1e-10, equal_nan=True), message
 
 
 class TestOneStep:

@@ -78,7 +78,7 @@ def python_of(source):
     if source.startswith('%%') and not source.startswith(('%%time', '%%capture')):
         return ''  # %%bash, %%writefile, %%html, ...
     source = re.sub(r'(?m)^( *)%time(it)? ', r'\1', source)  # these run the rest of the line
-    source = re.sub(r'(?m)^( *)[%!?].*', r'\1pass', source)
+    source = re.sub(r'(?m)^( *)(%%?[a-z]|!|\?).*', r'\1pass', source)
     source = re.sub(r'(?m)^( *)[\w.]+\?+ *$', r'\1pass', source)
     ast.parse(source)
     return source
@@ -103,7 +103,10 @@ def title_of(cell):
 
 def in_one_line(error):
     """Return an exception's name and the first line of what it says."""
-    lines = str(error).strip().splitlines()
+    text = str(error)
+    if isinstance(error, SyntaxError):
+        text = '%s, in line %s of its cell' % (error.msg, error.lineno)
+    lines = text.strip().splitlines()
     return ': '.join([type(error).__name__] + lines[:1])
 
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import cells
 
-TIME_LIMIT = 120  # seconds for the cells and the tests of a copy
+TIME_LIMIT = 180  # seconds for the cells and the tests of a copy
 # The places to fill in, by their sections' titles: what each must define, and the tests of it in
 # tests/test_mnist_rnn.py.
 PLACES = {
@@ -28,7 +28,19 @@ PLACES = {
 }
 # The line that the exercise has in an empty place, with what is to be written.
 UNWRITTEN = re.compile(r'^ *raise NotImplementedError\("(.*)"\)', re.MULTILINE)
+# What ends a copy as it would end Jupyter's Python, or would wait for an answer there.
+ENDS = {SystemExit: 'ends the program: take out exit(), quit() or sys.exit()',
+        EOFError: 'reads the keyboard: take out input()',
+        KeyboardInterrupt: 'raises KeyboardInterrupt'}
 ALL_RIGHT = 'All six places are right: this is the network of the assignment'
+
+
+class NotWritten(Exception):
+    """A place is still empty. The message is what is to be written."""
+
+
+class CellFailed(Exception):
+    """A cell with a place failed. The message is the error in one line."""
 
 
 class Names(SimpleNamespace):
@@ -53,16 +65,20 @@ def names_set_by(source):
 class Copy:
     """A notebook's cells up to Compile, run one after another, also after one that failed.
 
-    names: all names. after: for each section's title, the names as they were at its end. errors:
-    for each section's title, a list of pairs: the names that a cell sets, and the exception that
-    stopped it. unwritten: for each section whose place is still empty, what is to be written.
+    names: all names. after: for each section's title, the names as they were at its end. values:
+    likewise, the values of the shared variables, by name. errors: for each section's title, a list
+    of pairs: the names that a cell sets, and the exception that stopped it. unwritten: for each
+    section whose place is still empty, what is to be written.
+
+    Raises cells.NotebookError for a notebook that can't be read, or that ends the program.
     """
 
     def __init__(self, path):
         self.after = {}
+        self.values = {}
         self.errors = {}
         self.unwritten = {}
-        titles = [cells.title_of(cell) for cell in cells.read() if cell.cell_type == 'markdown']
+        titles = {cells.title_of(cell) for cell in cells.read() if cell.cell_type == 'markdown'}
         names = {'__name__': '__main__'}
         section = None
         for cell in cells.read(path):
@@ -73,36 +89,75 @@ class Copy:
             if section == 'Train' or 'sgd_step' in names:
                 break
             if cell.cell_type == 'code':
-                for text in UNWRITTEN.findall(cell.source):
-                    self.unwritten[section] = text
-                try:
-                    cells.run(cell, names, {})
-                except BaseException as error:  # also exit() and KeyboardInterrupt
-                    self.errors.setdefault(section, []).append((names_set_by(cell.source), error))
+                self.run(cell, names, section)
                 self.after[section] = Names(**names)
+                self.values[section] = {name: value.get_value() for name, value in names.items()
+                                        if hasattr(value, 'get_value')}
         self.names = Names(**names)
+
+    def run(self, cell, names, section):
+        """Run a code cell and keep what goes wrong."""
+        for text in UNWRITTEN.findall(cell.source):
+            self.unwritten[section] = text
+        try:
+            cells.run(cell, names, {})
+        except tuple(ENDS) as error:
+            raise cells.NotebookError('A cell in section "%s" %s'
+                                      % (section, ENDS[type(error)])) from None
+        except BaseException as error:
+            self.errors.setdefault(section, []).append((names_set_by(cell.source), error))
 
     def at(self, place):
         """Return the names as they were after a place's section; all, where its title is gone."""
         return self.after.get(place, self.names)
 
     def require(self, place):
-        """Return the names after a place's section. Raises what stopped a cell that sets them."""
+        """Return the names after a place's section.
+
+        Raises NotWritten where the place is empty, CellFailed where a cell that sets its names
+        failed, and NameError where one of them is missing.
+        """
         if place in self.unwritten:
-            raise NotImplementedError(self.unwritten[place])
+            raise NotWritten(self.unwritten[place])
         wanted, tests = PLACES[place]
         names = self.at(place)
         missing = [name for name in wanted if name not in vars(names)]
         for names_set, error in self.errors.get(place, []):
             if missing or names_set.intersection(wanted):
-                raise error
+                raise CellFailed(cells.in_one_line(error))
         if missing:
             raise NameError("name '%s' is not defined" % missing[0])
         return names
 
 
-def explain(message, earlier):
-    """Return what to tell a student about the failure of a place.
+def home_of(name):
+    """Return the title of the section of the solved notebook that sets a name, or None."""
+    section = None
+    for cell in cells.read():
+        if cell.cell_type == 'markdown':
+            section = cells.title_of(cell) or section
+        elif name in names_set_by(cell.source):
+            return section
+    return None
+
+
+def explain_name(name, place, earlier):
+    """Return what to tell a student about a name that is missing in a place."""
+    home = home_of(name)
+    if home is None:
+        return "name '%s' is not defined: is it misspelt?" % name
+    if home == place:
+        return "name '%s' is not defined: it must be made here" % name
+    if home in earlier:
+        return 'cannot be checked before "%s" is right' % home
+    if home == 'Gradients' and earlier:
+        return 'cannot be checked before "%s" is right' % earlier[-1]
+    return ('name \'%s\' is not defined: the cell in section "%s" that was given is gone or failed'
+            % (name, home))
+
+
+def explain(message, place, earlier):
+    """Return what to tell a student about the failure of a place, in one line.
 
     message: of pytest's report, the exception's name and text. earlier: the titles of the earlier
     places that are not right.
@@ -110,55 +165,59 @@ def explain(message, earlier):
     if message.startswith('failed on setup with "'):
         message = message.removeprefix('failed on setup with "').removesuffix('"')
     kind, colon, text = message.partition(':')
+    kind = kind.split('.')[-1]
     text = text.strip().split('\n')[0]
     if kind in ('AssertionError', 'Failed'):
         return text
-    if kind == 'NotImplementedError':
+    if kind == 'NotWritten':
         return 'not written yet: ' + text
-    if kind == 'SystemExit':
-        return 'a cell ends the program: take out exit(), quit() or sys.exit()'
-    if kind == 'EOFError':
-        return 'a cell reads the keyboard: take out input()'
+    error = text if kind == 'CellFailed' else '%s: %s' % (kind, text)
+    name = re.match(r"NameError: name '(\w+)'", error)
+    if name:
+        return explain_name(name.group(1), place, earlier)
+    if kind == 'CellFailed' and earlier:
+        return '%s (perhaps because "%s" is not right)' % (error, earlier[0])
     if earlier:
         return 'cannot be checked before "%s" is right' % earlier[-1]
-    if kind == 'NameError':
-        return text + ': is it misspelt, or was a cell that was given deleted?'
-    return ('%s: %s' % (kind, text)).removesuffix(': ')
+    return error
 
 
-def verdicts(report):
-    """Return what pytest's report (JUnit XML, a path) says of each place: {title: text or None}.
+def read_report(path):
+    """Return what pytest's report (JUnit XML) says of each class of tests: {class: text or None}.
 
-    None: it is right. The last item, "One step", is about the network as a whole.
+    The text is the first failure's message; None: all its tests passed.
     """
-    failures = {}
-    tested = set()
-    for case in ElementTree.parse(report).iter('testcase'):
-        tests = case.get('classname').split('.')[-1]
-        tested.add(tests)
-        failed = case.find('failure')
-        if failed is None:
-            failed = case.find('error')
-        if failed is not None:
-            failures.setdefault(tests, failed.get('message', ''))
     told = {}
+    for case in ElementTree.parse(path).iter('testcase'):
+        tests = case.get('classname').split('.')[-1]
+        told.setdefault(tests, None)
+        for kind in 'failure', 'error', 'skipped':
+            failed = case.find(kind)
+            if failed is not None and told[tests] is None:
+                told[tests] = failed.get('message', 'was not checked')
+    return told
+
+
+def verdicts(told):
+    """Return what to tell of each place, {title: text or None}, from what read_report returns."""
+    verdict = {}
     earlier = []
     for place, (names, tests) in PLACES.items():
-        told[place] = None if tests in tested else 'was not checked'
-        if tests in failures:
-            told[place] = explain(failures[tests], earlier)
+        message = told.get(tests, 'Failed: was not checked')
+        verdict[place] = None
+        if message:
+            verdict[place] = explain(message, place, earlier)
             earlier.append(place)
-    told['One step'] = failures.get('TestOneStep')
-    return told
+    return verdict
 
 
 def run_tests(path, report):
     """Test the copy at path in a process of its own, which writes the report.
 
-    Returns None, or why there is no report.
+    Raises cells.NotebookError where the copy keeps it from doing so.
     """
-    command = [sys.executable, '-m', 'pytest', '-s', str(cells.ROOT / 'tests/test_mnist_rnn.py'),
-               '--rootdir', str(cells.ROOT), '--copy', str(path), '--junitxml', str(report)]
+    command = [sys.executable, '-m', 'pytest', '-s', 'tests/test_mnist_rnn.py',
+               '--copy=%s' % path, '--junitxml=%s' % report]
     output = tempfile.TemporaryFile()
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output,
@@ -166,12 +225,22 @@ def run_tests(path, report):
         reason = 'ended the Python process'
     except subprocess.TimeoutExpired:
         reason = 'was stopped after %d seconds: does it wait for ever?' % TIME_LIMIT
-    if report.exists():
-        return None
-    output.seek(0)
-    sections = re.findall('Section: (.*)', output.read().decode('utf-8', 'replace'))
-    where = ' in section "%s"' % sections[-1] if sections else ''
-    return 'A cell%s %s' % (where, reason)
+    if not report.exists():
+        output.seek(0)
+        sections = re.findall('Section: (.*)', output.read().decode('utf-8', 'replace'))
+        where = ' in section "%s"' % sections[-1] if sections else ''
+        raise cells.NotebookError('A cell%s %s' % (where, reason))
+
+
+def results_of(path, report):
+    """Test the copy at path and return what read_report returns. Raises cells.NotebookError."""
+    cells.read(path)
+    run_tests(path, report)
+    told = read_report(report)
+    for message in told.values():
+        if message and 'NotebookError: ' in message:
+            raise cells.NotebookError(message.split('NotebookError: ')[1].removesuffix('"'))
+    return told
 
 
 def write_report(path, message):
@@ -182,36 +251,35 @@ def write_report(path, message):
     ElementTree.ElementTree(suite).write(path)
 
 
+def print_verdicts(told):
+    """Print a line for each place, and a sentence. Return whether all is right."""
+    verdict = verdicts(told)
+    for number, (place, text) in enumerate(verdict.items(), 1):
+        print('%d. %s: %s' % (number, place, text or 'right'))
+    right = list(verdict.values()).count(None)
+    if right < len(PLACES):
+        print('%d of %d places are right' % (right, len(PLACES)))
+        return False
+    if told['TestOneStep']:
+        print('The six places are right, but the network is not: was a cell that was given changed?')
+        return False
+    print(ALL_RIGHT)
+    return True
+
+
 def check(path, xmlpath=None):
-    """Print a line for each place of the copy at path, and a count. Return the exit status.
+    """Print a line for each place of the copy at path, and a sentence. Return the exit status.
 
     xmlpath: where to write pytest's report, or None.
     """
-    path = Path(path).resolve()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, 'report.xml')
         try:
-            cells.read(path)
-            problem = run_tests(path, report)
+            right = print_verdicts(results_of(Path(path).resolve(), report))
         except cells.NotebookError as error:
-            problem = str(error)
-        if problem:
-            write_report(report, problem)
+            print(error)
+            write_report(report, str(error))
+            right = False
         if xmlpath:
             shutil.copyfile(report, xmlpath)
-        if problem:
-            print(problem)
-            return 1
-        told = verdicts(report)
-    whole = told.pop('One step')
-    for number, (place, text) in enumerate(told.items(), 1):
-        print('%d. %s: %s' % (number, place, text or 'right'))
-    right = list(told.values()).count(None)
-    if right < len(PLACES):
-        print('%d of %d places are right' % (right, len(PLACES)))
-        return 1
-    if whole:
-        print('The six places are right, but the network is not: was a cell that was given changed?')
-        return 1
-    print(ALL_RIGHT)
-    return 0
+    return 0 if right else 1

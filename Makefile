@@ -1,12 +1,14 @@
-# make lists the targets. Each needs .venv, which tools/setup.sh makes at the first call.
+# make lists the targets. Most need .venv, which tools/setup.sh makes at the first call.
 
-# Everything but JupyterLab runs in this environment and no other, so that no setting of the
-# user's machine changes a result.
+# What computes runs in this environment and no other, so that no setting of the user's machine
+# changes a result.
 CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.venv/home" TMPDIR="$$TMPDIR" LC_ALL=C \
 	PYTHONUTF8=1 JUPYTER_NO_CONFIG=1
 PYTHON = $(CLEAN) .venv/bin/python
 HANDOUT = handout/mnist_rnn.ipynb
+# Exported, so that the shell reads it from $$NOTEBOOK and runs nothing in a file's name.
 export NOTEBOOK = $(HANDOUT)
+OPEN = $(if $(wildcard $(HANDOUT)),$(HANDOUT),notebooks/mnist_rnn.ipynb)
 ARGS =
 
 .SILENT:
@@ -34,8 +36,7 @@ handout: setup  ## writes the exercise to handout/, once
 	$(PYTHON) tools/handout.py $(HANDOUT)
 
 lab: setup  ## opens JupyterLab with the exercise or, where there is none, with the notebook
-	.venv/bin/python -m jupyterlab --ServerApp.root_dir=. $(ARGS) --LabApp.default_url=\
-	/lab/tree/$(if $(wildcard $(HANDOUT)),$(HANDOUT),notebooks/mnist_rnn.ipynb)
+	.venv/bin/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(OPEN) $(ARGS)
 
 runs: setup  ## trains all runs in data/*.csv again
 	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/runs.py

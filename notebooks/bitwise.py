@@ -34,8 +34,9 @@ AARCH64_PINS = {
 # FAST_COMPILE and an empty cxx: no compiled C. Empty blas.ldflags: Theano asks NumPy 1.22 and
 # newer for them in a way that fails.
 THEANO_FLAGS = 'mode=FAST_COMPILE,cxx=,device=cpu,floatX=float64,blas.ldflags='
-# What rounding() returns where the bits are right.
+# What rounding() returns where the bits are right, and what pin() then returns.
 EXPECTED = '9a79ef187baa703a'
+YES = 'bitwise reproducible: yes'
 
 
 def pins():
@@ -75,10 +76,10 @@ def rounding():
 
 
 def silence():
-    """Hide four messages that mean no harm here."""
+    """Hide warnings that are harmless here."""
     # A processor without AVX-512 has none to switch off.
     warnings.filterwarnings('ignore', r'(?s).*NPY_DISABLE_CPU_FEATURES', RuntimeWarning)
-    # Theano misses a C compiler, and a BLAS library to compile against.
+    # Theano warns that it found no C compiler and no BLAS library to compile against.
     warnings.filterwarnings('ignore', r'DeprecationWarning: there is no c\+\+', UserWarning)
     logging.getLogger('theano.configdefaults').setLevel(logging.ERROR)
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
@@ -99,7 +100,7 @@ def pin():
     os.environ['THEANO_FLAGS'] = THEANO_FLAGS
     os.environ['THEANORC'] = os.devnull
     if rounding() == EXPECTED:
-        return 'bitwise reproducible: yes'
+        return YES
     if numpy_came_first:
         reason = 'NumPy was imported before the pins were set (restart the kernel)'
     else:

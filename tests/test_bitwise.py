@@ -12,7 +12,7 @@ YES = 'bitwise reproducible: yes\n'
 OTHER = 'bitwise reproducible: no, because this machine rounds differently; '
 CPUINFO = Path('/proc/cpuinfo')
 AVX512 = CPUINFO.exists() and 'avx512f' in CPUINFO.read_text().split()
-x86_64 = pytest.mark.skipif(bitwise.pins() != bitwise.X86_64_PINS,
+needs_x86_64_pins = pytest.mark.skipif(bitwise.pins() != bitwise.X86_64_PINS,
                             reason='the pins of x86-64 are not for this machine')
 
 
@@ -63,13 +63,13 @@ def test_second_call_repeats_the_verdict(run_python):
     assert first == second
 
 
-@x86_64
+@needs_x86_64_pins
 def test_numpy_that_came_first_is_named(run_python):
     out = run_python('import numpy, bitwise; print(bitwise.pin())', OPENBLAS_CORETYPE='Prescott')
     assert out.startswith('bitwise reproducible: no, because NumPy was imported before ')
 
 
-@x86_64
+@needs_x86_64_pins
 @pytest.mark.parametrize('pin, otherwise', [
     ('OPENBLAS_CORETYPE', 'Prescott'),
     pytest.param('OPENBLAS_NUM_THREADS', '2',
@@ -82,7 +82,7 @@ def test_verdict_is_no_without_a_pin(run_python, pin, otherwise):
     assert out.startswith(OTHER)
 
 
-@x86_64
+@needs_x86_64_pins
 def test_no_pins_without_avx2(monkeypatch, tmp_path):
     """Where the processor lacks what the pinned kernels need, nothing is pinned."""
     cpuinfo = tmp_path / 'cpuinfo'

@@ -63,9 +63,8 @@ def test_checksum_is_in_the_readme(name):
 def idx_files(tmp_path):
     """The four files in which MNIST is distributed, made from data/mnist.pkl.gz; their folder."""
     nb = cells.run_cells('test_set')
-    images = np.concatenate([nb.train_set[0], nb.valid_set[0]])
-    labels = np.concatenate([nb.train_set[1], nb.valid_set[1]])
-    for kind, images, labels in (('train', images, labels), ('t10k', *nb.test_set)):
+    train = [np.concatenate(both) for both in zip(nb.train_set, nb.valid_set)]
+    for kind, (images, labels) in (('train', train), ('t10k', nb.test_set)):
         header = np.array([2051, len(images), 28, 28], '>i4').tobytes()
         pixels = (images * 256).astype('u1').tobytes()
         (tmp_path / (kind + '-images-idx3-ubyte')).write_bytes(header + pixels)
@@ -112,7 +111,7 @@ def test_table_has_all_its_columns_and_values(name):
 @pytest.mark.parametrize('kind, words', [
     ('training_cost', 'Training cost: '), ('validation_cost', 'Validation cost: '),
     ('training_accuracy', 'Training accuracy: '), ('validation_accuracy', 'Validation accuracy: ')])
-def test_the_notebook_s_row_has_the_reports_that_it_printed(kind, words):
+def test_row_of_the_notebook_has_the_reports_that_it_printed(kind, words):
     row = row_of('runs.csv', draw_seed='1234')
     printed = re.findall(words + ' *([\\d.]+)', saved_cell('train-code'))
     assert [row['%s_%d' % (kind, step)] for step in range(0, 1000, 100)] == printed
@@ -121,18 +120,18 @@ def test_the_notebook_s_row_has_the_reports_that_it_printed(kind, words):
 @pytest.mark.parametrize('column, words', [
     ('accuracy_1000', 'after step 1000'), ('accuracy_1100', 'after 100 more steps'),
     ('accuracy_slower', 'after 100 slower steps'), ('tail_average', 'average of 100 more steps')])
-def test_the_notebook_s_row_has_the_accuracies_that_it_printed(column, words):
+def test_row_of_the_notebook_has_the_accuracies_that_it_printed(column, words):
     row = row_of('runs.csv', draw_seed='1234')
     printed = re.search(words + ' +([\\d.]+)', saved_cell('lottery-numbers')).group(1)
     assert row[column] == printed
 
 
-def test_the_notebook_s_row_has_its_fingerprint():
+def test_row_of_the_notebook_has_its_fingerprint():
     row = row_of('runs.csv', draw_seed='1234')
     assert row['fingerprint'] in saved_cell('fingerprint-code')
 
 
-def test_the_linear_classifier_s_row_has_the_accuracy_that_the_notebook_printed():
+def test_row_of_the_linear_classifier_has_the_accuracy_that_the_notebook_printed():
     row = row_of('networks.csv', network='linear', learning_rate='0.5', draw_seed='1234')
     assert row['test_1000'] + ' %' in saved_cell('linear-code')
 
@@ -170,26 +169,26 @@ def test_row_comes_out_again(name, arguments):
 
 
 @pytest.fixture
-def one_early_run(monkeypatch):
-    """A table of two runs in place of the three big ones."""
+def short_scan(monkeypatch):
+    """A table of two runs in place of scan.csv."""
     columns = ['W_sum', 'V_sum', 'draw_seed'] + runs.columns_of_reports([0, 100])
     arguments = [(134, 134, 0), (134, 134, 1)]
     monkeypatch.setitem(runs.TABLES, 'scan.csv', lambda: (columns, runs.early_run, arguments))
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def client():
-    """A Dask cluster of one worker."""
+    """A client of a Dask cluster of one worker."""
     with distributed.Client(n_workers=1, threads_per_worker=1,
                             dashboard_address='localhost:0') as client:
         yield client
 
 
 @pytest.mark.slow
-def test_an_interrupted_call_goes_on(client, one_early_run, tmp_path):
+def test_an_interrupted_call_goes_on(client, short_scan, tmp_path):
     part = tmp_path / 'part.csv'
     part.write_text('134,134,0,from,an,earlier,call,,,,\n')
-    runs.make(client, 'scan.csv', tmp_path / 'scan.csv', part)
+    runs.make_table(client, 'scan.csv', tmp_path / 'scan.csv', part)
     lines = (tmp_path / 'scan.csv').read_text().splitlines()
     assert lines[1] == '134,134,0,from,an,earlier,call,,,,'
     assert lines[2] in (DATA / 'scan.csv').read_text()
@@ -198,15 +197,15 @@ def test_an_interrupted_call_goes_on(client, one_early_run, tmp_path):
 @pytest.mark.slow
 def test_a_worker_with_other_code_is_named(client):
     future = client.submit(runs.on_worker, runs.early_run, (134, 134, 0), 'other')
-    with pytest.raises(RuntimeError, match='^the worker at tcp://.* has other code'):
+    with pytest.raises(RuntimeError, match='^the worker at tcp://.* runs other code'):
         future.result()
 
 
 @pytest.mark.slow
 def test_a_worker_with_other_bits_is_named(client):
-    client.run(lambda: setattr(runs.bitwise, 'EXPECTED', 'other'))
+    client.run(lambda: setattr(runs.bitwise, 'pin', lambda: 'bitwise reproducible: no'))
     future = client.submit(runs.on_worker, runs.early_run, (134, 134, 0), runs.code_version())
-    with pytest.raises(RuntimeError, match='^the worker at tcp://.*: bitwise reproducible'):
+    with pytest.raises(RuntimeError, match='^the worker at tcp://.*: bitwise reproducible: no'):
         future.result()
 
 

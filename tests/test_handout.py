@@ -48,7 +48,7 @@ def copy_path(tmp_path, exercise, solutions):
     return write
 
 
-def told(capsys):
+def printed_lines(capsys):
     """Return the lines that the check printed."""
     return capsys.readouterr().out.splitlines()
 
@@ -86,7 +86,7 @@ def test_a_missing_picture_is_named():
 
 def test_a_solved_exercise_is_right(copy_path, capsys):
     status = check.check(copy_path({}))
-    assert told(capsys)[-1] == check.ALL_RIGHT
+    assert printed_lines(capsys)[-1] == check.ALL_RIGHT
     assert status == 0
 
 
@@ -100,7 +100,7 @@ def test_every_mistake_is_named_in_its_own_place(copy_path, capsys):
         4: ('T.mean', 'T.sum'),
         5: ('learning_rate * grad_V', 'learning_rate * grad_W'),
     }))
-    assert told(capsys) == [
+    assert printed_lines(capsys) == [
         '1. One-hot labels: onehot([2]) must be [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]], and is '
         '[[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]',
         '2. Weights: W must have the shape (100, 100), and has (100, 28)',
@@ -126,7 +126,7 @@ def one_cell(tmp_path):
 def test_a_copy_that_ends_its_process_has_failed(one_cell, tmp_path, capsys):
     report = tmp_path / 'report.xml'
     status = check.check(one_cell('import os; os._exit(0)'), report)
-    assert told(capsys) == ['A cell in section "Weights" ended the Python process']
+    assert printed_lines(capsys) == ['A cell in section "Weights" ended the Python process']
     assert 'ended the Python process' in report.read_text()
     assert status == 1
 
@@ -134,8 +134,8 @@ def test_a_copy_that_ends_its_process_has_failed(one_cell, tmp_path, capsys):
 def test_a_copy_that_never_ends_has_failed(one_cell, capsys, monkeypatch):
     monkeypatch.setattr(check, 'TIME_LIMIT', 2)
     status = check.check(one_cell('while True: pass'))
-    line, = told(capsys)
-    assert line.endswith('was stopped after 2 seconds: does it wait for ever?')
+    line, = printed_lines(capsys)
+    assert line.endswith('was stopped after 2 seconds: is there an endless loop?')
     assert status == 1
 
 
@@ -144,9 +144,9 @@ def test_a_copy_that_never_ends_has_failed(one_cell, capsys, monkeypatch):
     ('input()', 'reads the keyboard: take out input()')])
 def test_a_cell_that_would_stop_jupyter_is_named(one_cell, monkeypatch, line, reason):
     monkeypatch.setattr('sys.stdin', io.StringIO())
-    with pytest.raises(cells.NotebookError) as told:
+    with pytest.raises(cells.NotebookError) as caught:
         check.Copy(one_cell(line))
-    assert str(told.value) == 'A cell in section "Weights" ' + reason
+    assert str(caught.value) == 'A cell in section "Weights" ' + reason
 
 
 @pytest.mark.parametrize('message, text', [
@@ -159,10 +159,11 @@ def test_a_cell_that_would_stop_jupyter_is_named(one_cell, monkeypatch, line, re
     ('failed on setup with "check.CellFailed: NameError: name \'y_prob\' is not defined"',
      'cannot be checked before "Prediction" is right'),
     ('failed on setup with "check.CellFailed: NameError: name \'y\' is not defined"',
-     'name \'y\' is not defined: the cell in section "Inputs" that was given is gone or failed'),
+     'name \'y\' is not defined: the given cell in section "Inputs" was deleted or failed'),
     ('failed on setup with "check.CellFailed: TypeError: no number"',
      'TypeError: no number (perhaps because "Weights" is not right)'),
-    ('ValueError: \nsecond line', 'cannot be checked before "Prediction" is right')])
+    ('ValueError: \nsecond line',
+     'ValueError: second line (perhaps because "Weights" is not right)')])
 def test_a_failure_of_cost_is_told_in_one_line(message, text):
     assert check.explain(message, 'Cost', earlier=['Weights', 'Prediction']) == text
 

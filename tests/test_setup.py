@@ -47,5 +47,5 @@ def test_foreign_environment_is_refused(tmp_path):
     shutil.copy(cells.ROOT / 'constraints.txt', tmp_path)
     done = subprocess.run(['sh', 'tools/setup.sh'], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == ('.venv is there, but was not made by tools/setup.sh: move it away\n')
+    assert done.stderr == ('.venv exists but was not made by tools/setup.sh: rename or delete it\n')
     assert (tmp_path / '.venv').is_dir()

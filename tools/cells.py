@@ -66,21 +66,17 @@ def printed(cells):
 
 
 def python_of(source):
-    """Return the Python in a cell's source: without magics and shell commands.
-
-    Raises SyntaxError where the rest is not Python.
-    """
+    """Return the Python in a cell's source: without magics and shell commands."""
     try:
         ast.parse(source)
         return source
     except SyntaxError:
-        pass
+        pass  # there may be some
     if source.startswith('%%') and not source.startswith(('%%time', '%%capture')):
         return ''  # %%bash, %%writefile, %%html, ...
     source = re.sub(r'(?m)^( *)%time(it)? ', r'\1', source)  # these run the rest of the line
     source = re.sub(r'(?m)^( *)(%%?[a-z]|!|\?).*', r'\1pass', source)
-    source = re.sub(r'(?m)^( *)[\w.]+\?+ *$', r'\1pass', source)
-    ast.parse(source)
+    source = re.sub(r'(?m)^( *)[\w.]+\?+ *$', r'\1pass', source)  # help, as in np.dot?
     return source
 
 
@@ -110,15 +106,15 @@ def in_one_line(error):
     return ': '.join([type(error).__name__] + lines[:1])
 
 
-def run_cells(until, path=NOTEBOOK, **parameters):
-    """Run a notebook's code cells to the one that defines until, a name; return all names.
+def run_cells(until, **parameters):
+    """Run the saved notebook's code cells to the one that defines until, a name; return all names.
 
     parameters: set after the cell with the tag parameters. Raises NotebookError for the first
     cell that fails, or if none defines until.
     """
     names = {'__name__': '__main__'}
     section = 'the beginning'
-    for cell in read(path):
+    for cell in read():
         if cell.cell_type == 'markdown':
             section = title_of(cell) or section
         if cell.cell_type == 'code':
@@ -126,6 +122,6 @@ def run_cells(until, path=NOTEBOOK, **parameters):
                 run(cell, names, parameters)
             except Exception as error:
                 raise NotebookError('Section "%s": %s' % (section, in_one_line(error))) from error
-        if until in names:
-            return types.SimpleNamespace(**names)
-    raise NotebookError('No cell of %s defines %s' % (path, until))
+            if until in names:
+                return types.SimpleNamespace(**names)
+    raise NotebookError('No cell of %s defines %s' % (NOTEBOOK, until))

@@ -3,10 +3,10 @@
 A copy may end its process or never end. So pytest runs it in a process of its own, and this module
 reads pytest's report of it.
 """
-import ast
 import re
 import shutil
 import subprocess
+import symtable
 import sys
 import tempfile
 from pathlib import Path
@@ -44,29 +44,27 @@ class CellFailed(Exception):
 
 
 class Names(SimpleNamespace):
-    """Names of a notebook, as attributes."""
+    """Names of a notebook, as attributes. One that is missing is a NameError, as in a cell."""
 
-    def __getattr__(self, name):  # called for what is not there
+    def __getattr__(self, name):  # Python calls it for what is not there
         raise NameError("name '%s' is not defined" % name)
 
 
 def names_set_by(source):
-    """Return the names that a cell's source assigns or defines; none if it is not Python."""
+    """Return the global names that a cell's source sets; none if it is not Python."""
     try:
-        tree = ast.parse(cells.python_of(source))
+        table = symtable.symtable(cells.python_of(source), 'cell', 'exec')
     except SyntaxError:
         return set()
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    variables = {node.id for node in ast.walk(tree)
-                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return functions | variables
+    return {symbol.get_name() for symbol in table.get_symbols()
+            if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()}
 
 
 class Copy:
     """A notebook's cells up to Compile, run one after another, also after one that failed.
 
-    names: all names. after: for each section's title, the names as they were at its end. values:
-    likewise, the values of the shared variables, by name. errors: for each section's title, a list
+    names: all names. after: for each section's title, the names as they were at its end. starting:
+    the values that shared variables were given, by name. errors: for each section's title, a list
     of pairs: the names that a cell sets, and the exception that stopped it. unwritten: for each
     section whose place is still empty, what is to be written.
 
@@ -75,7 +73,7 @@ class Copy:
 
     def __init__(self, path):
         self.after = {}
-        self.values = {}
+        self.starting = {}
         self.errors = {}
         self.unwritten = {}
         titles = {cells.title_of(cell) for cell in cells.read() if cell.cell_type == 'markdown'}
@@ -85,27 +83,30 @@ class Copy:
             title = cells.title_of(cell) if cell.cell_type == 'markdown' else None
             if title and title in titles:  # a student's own headings don't end a section
                 section = title
-                print('Section: %s' % section, flush=True)
+                print('Section: %s' % section, flush=True)  # for run_tests
             if section == 'Train' or 'sgd_step' in names:
                 break
             if cell.cell_type == 'code':
                 self.run(cell, names, section)
                 self.after[section] = Names(**names)
-                self.values[section] = {name: value.get_value() for name, value in names.items()
-                                        if hasattr(value, 'get_value')}
         self.names = Names(**names)
 
     def run(self, cell, names, section):
-        """Run a code cell and keep what goes wrong."""
+        """Run a code cell, and keep what goes wrong and what values it gives."""
         for text in UNWRITTEN.findall(cell.source):
             self.unwritten[section] = text
+        names_set = names_set_by(cell.source)
         try:
             cells.run(cell, names, {})
-        except tuple(ENDS) as error:
-            raise cells.NotebookError('A cell in section "%s" %s'
-                                      % (section, ENDS[type(error)])) from None
-        except BaseException as error:
-            self.errors.setdefault(section, []).append((names_set_by(cell.source), error))
+        except BaseException as error:  # also those that are not for catching, as SystemExit
+            for kind, reason in ENDS.items():
+                if isinstance(error, kind):
+                    raise cells.NotebookError('A cell in section "%s" %s'
+                                              % (section, reason)) from None
+            self.errors.setdefault(section, []).append((names_set, error))
+        for name in names_set:
+            if hasattr(names.get(name), 'get_value'):
+                self.starting[name] = names[name].get_value()
 
     def at(self, place):
         """Return the names as they were after a place's section; all, where its title is gone."""
@@ -122,6 +123,7 @@ class Copy:
         wanted, tests = PLACES[place]
         names = self.at(place)
         missing = [name for name in wanted if name not in vars(names)]
+        # A cell that only prints may fail because of an earlier place: no mistake in this one.
         for names_set, error in self.errors.get(place, []):
             if missing or names_set.intersection(wanted):
                 raise CellFailed(cells.in_one_line(error))
@@ -131,12 +133,17 @@ class Copy:
 
 
 def home_of(name):
-    """Return the title of the section of the solved notebook that sets a name, or None."""
+    """Return the title of the section of the solved notebook, up to Train, that sets a name.
+
+    None: no section does.
+    """
     section = None
     for cell in cells.read():
         if cell.cell_type == 'markdown':
             section = cells.title_of(cell) or section
-        elif name in names_set_by(cell.source):
+        if section == 'Train':
+            break
+        if cell.cell_type == 'code' and name in names_set_by(cell.source):
             return section
     return None
 
@@ -150,9 +157,9 @@ def explain_name(name, place, earlier):
         return "name '%s' is not defined: it must be made here" % name
     if home in earlier:
         return 'cannot be checked before "%s" is right' % home
-    if home == 'Gradients' and earlier:
+    if home == 'Gradients' and earlier:  # these are given, and fail where an earlier place does
         return 'cannot be checked before "%s" is right' % earlier[-1]
-    return ('name \'%s\' is not defined: the cell in section "%s" that was given is gone or failed'
+    return ('name \'%s\' is not defined: the given cell in section "%s" was deleted or failed'
             % (name, home))
 
 
@@ -175,40 +182,42 @@ def explain(message, place, earlier):
     name = re.match(r"NameError: name '(\w+)'", error)
     if name:
         return explain_name(name.group(1), place, earlier)
-    if kind == 'CellFailed' and earlier:
-        return '%s (perhaps because "%s" is not right)' % (error, earlier[0])
     if earlier:
-        return 'cannot be checked before "%s" is right' % earlier[-1]
+        return '%s (perhaps because "%s" is not right)' % (error, earlier[0])
     return error
 
 
 def read_report(path):
-    """Return what pytest's report (JUnit XML) says of each class of tests: {class: text or None}.
+    """Return what pytest's report (JUnit XML) says of each class of tests: {class: message}.
 
-    The text is the first failure's message; None: all its tests passed.
+    The message is the first failure's; None: all tests of the class passed.
     """
-    told = {}
+    messages = {}
     for case in ElementTree.parse(path).iter('testcase'):
         tests = case.get('classname').split('.')[-1]
-        told.setdefault(tests, None)
-        for kind in 'failure', 'error', 'skipped':
+        messages.setdefault(tests, None)
+        for kind in 'failure', 'error':
             failed = case.find(kind)
-            if failed is not None and told[tests] is None:
-                told[tests] = failed.get('message', 'was not checked')
-    return told
+            if failed is not None and messages[tests] is None:
+                messages[tests] = failed.get('message', '')
+    return messages
 
 
-def verdicts(told):
-    """Return what to tell of each place, {title: text or None}, from what read_report returns."""
-    verdict = {}
-    earlier = []
+def verdicts(messages):
+    """Return the verdict on each place, {title: text}, from what read_report returns.
+
+    None: it is right.
+    """
+    texts = {}
+    wrong = []
     for place, (names, tests) in PLACES.items():
-        message = told.get(tests, 'Failed: was not checked')
-        verdict[place] = None
-        if message:
-            verdict[place] = explain(message, place, earlier)
-            earlier.append(place)
-    return verdict
+        message = messages.get(tests, 'Failed: was not checked')
+        if message is None:
+            texts[place] = None
+        else:
+            texts[place] = explain(message, place, earlier=wrong)
+            wrong.append(place)
+    return texts
 
 
 def run_tests(path, report):
@@ -224,7 +233,7 @@ def run_tests(path, report):
                        stderr=subprocess.STDOUT, cwd=cells.ROOT, timeout=TIME_LIMIT)
         reason = 'ended the Python process'
     except subprocess.TimeoutExpired:
-        reason = 'was stopped after %d seconds: does it wait for ever?' % TIME_LIMIT
+        reason = 'was stopped after %d seconds: is there an endless loop?' % TIME_LIMIT
     if not report.exists():
         output.seek(0)
         sections = re.findall('Section: (.*)', output.read().decode('utf-8', 'replace'))
@@ -232,15 +241,15 @@ def run_tests(path, report):
         raise cells.NotebookError('A cell%s %s' % (where, reason))
 
 
-def results_of(path, report):
+def test(path, report):
     """Test the copy at path and return what read_report returns. Raises cells.NotebookError."""
-    cells.read(path)
+    cells.read(path)  # fails early, and in this process
     run_tests(path, report)
-    told = read_report(report)
-    for message in told.values():
+    messages = read_report(report)
+    for message in messages.values():
         if message and 'NotebookError: ' in message:
             raise cells.NotebookError(message.split('NotebookError: ')[1].removesuffix('"'))
-    return told
+    return messages
 
 
 def write_report(path, message):
@@ -251,17 +260,17 @@ def write_report(path, message):
     ElementTree.ElementTree(suite).write(path)
 
 
-def print_verdicts(told):
+def print_verdicts(messages):
     """Print a line for each place, and a sentence. Return whether all is right."""
-    verdict = verdicts(told)
-    for number, (place, text) in enumerate(verdict.items(), 1):
+    texts = verdicts(messages)
+    for number, (place, text) in enumerate(texts.items(), 1):
         print('%d. %s: %s' % (number, place, text or 'right'))
-    right = list(verdict.values()).count(None)
+    right = list(texts.values()).count(None)
     if right < len(PLACES):
         print('%d of %d places are right' % (right, len(PLACES)))
         return False
-    if told['TestOneStep']:
-        print('The six places are right, but the network is not: was a cell that was given changed?')
+    if messages['TestOneStep']:
+        print('All six places are right, but the network is not: did you change a given cell?')
         return False
     print(ALL_RIGHT)
     return True
@@ -275,7 +284,7 @@ def check(path, xmlpath=None):
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, 'report.xml')
         try:
-            right = print_verdicts(results_of(Path(path).resolve(), report))
+            right = print_verdicts(test(Path(path).resolve(), report))
         except cells.NotebookError as error:
             print(error)
             write_report(report, str(error))

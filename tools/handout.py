@@ -35,7 +35,7 @@ def exercise(notebook):
 def main():
     target = Path(sys.argv[1])
     if target.exists():
-        sys.exit('%s is there, and was kept: move it away to get a new one' % target)
+        sys.exit('%s already exists and was not changed: move it away to get a new one' % target)
     notebook = nbformat.read(cells.NOTEBOOK, 4)
     try:
         exercise(notebook)

@@ -5,7 +5,6 @@ import sys
 
 import cells
 import nbformat
-from jupyter_client.kernelspec import NoSuchKernel
 from latex2mathml.converter import convert
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -40,7 +39,7 @@ class Execute(ExecutePreprocessor):
 
 def execute(notebook):
     """Execute an nbformat notebook in place. Ends the program, in one line, where a cell fails."""
-    # The kernel's name is ours, whatever other one the notebook was last saved with.
+    # This environment's kernel, whichever one the notebook was saved with.
     executor = Execute(kernel_name='python3', record_timing=False, timeout=None)
     try:
         executor.preprocess(notebook, {'metadata': {'path': str(cells.NOTEBOOK.parent)}})
@@ -88,8 +87,8 @@ def main():
     save_figures(notebook)
     print('\nWriting the page', flush=True)
     (BUILD / 'mnist_rnn.html').write_text(render(notebook), encoding='utf-8')
-    accuracy = re.search('Testing accuracy: .*', cells.printed(notebook.cells)).group()
-    print('The page is build/mnist_rnn.html. %s' % accuracy)
+    accuracies = re.findall('Testing accuracy: .*', cells.printed(notebook.cells))
+    print('The page is build/mnist_rnn.html. ' + ' '.join(accuracies))
 
 
 if __name__ == '__main__':

@@ -63,6 +63,11 @@ def percent_right(predict, images, labels):
     return 100 * right / len(images)
 
 
+def in_columns(reports):
+    """Return the numbers of reports as text: all training costs, all validation costs, ..."""
+    return ['%f' % number for kind in zip(*reports) for number in kind]
+
+
 def average(iterates):
     """Return the mean of a list of weights, each a list of arrays."""
     return [np.mean(arrays, axis=0) for arrays in zip(*iterates)]
@@ -124,14 +129,16 @@ def whole_run(draw_seed):
     for values in trained, iterates[-1], slower, average(iterates):
         set_values(weights, values)
         accuracies.append('%.2f' % percent_right(predict, nb.X_test, nb.Yt_labels))
-    columns = ['%f' % number for kind in zip(*reports) for number in kind]
-    return [draw_seed] + columns + accuracies + [fingerprint(trained)]
+    return [draw_seed] + in_columns(reports) + accuracies + [fingerprint(trained)]
 
 
 # scan.csv: 101 steps from other starts.
 
 def draw_start(W_sum, V_sum):
-    """Return the five weights at the start, with W and V drawn up to sqrt(6 / their sum)."""
+    """Return the five weights at the start, with W and V drawn up to sqrt(6 / their sum).
+
+    Their lower bounds stay Glorot's, as in the lines of the published run.
+    """
     rng = np.random.RandomState(1234)
     U = rng.uniform(-np.sqrt(6 / 128), np.sqrt(6 / 128), (28, 100))
     W = rng.uniform(-np.sqrt(6 / 200), np.sqrt(6 / W_sum), (100, 100))
@@ -150,8 +157,7 @@ def early_run(W_sum, V_sum, draw_seed):
         train_cost, train_pred = nb.sgd_step(nb.X_train[ix], nb.Y_train[ix])
         if i % 100 == 0:
             reports.append(report(train_cost, train_pred, ix))
-    columns = ['%f' % number for kind in zip(*reports) for number in kind]
-    return [W_sum, V_sum, draw_seed] + columns
+    return [W_sum, V_sum, draw_seed] + in_columns(reports)
 
 
 # networks.csv: four networks, each at several learning rates. Each function below takes the
@@ -211,15 +217,19 @@ def controlled_run(name, learning_rate, draw_seed):
     weights, start, step, predict = compiled(name)
     set_values(weights, start)
     np.random.seed(draw_seed)
-    iterates = []
-    for i in range(1100):
+    for i in range(1000):
         ix = np.random.randint(0, 50000, size=100)
         step(nb.X_train[ix], nb.Y_train[ix], learning_rate)
-        if i >= 999:
-            iterates.append(values_of(weights))
+    trained = values_of(weights)
+
+    iterates = []
+    for i in range(100):
+        ix = np.random.randint(0, 50000, size=100)
+        step(nb.X_train[ix], nb.Y_train[ix], learning_rate)
+        iterates.append(values_of(weights))
 
     accuracies = []
-    for values in iterates[0], average(iterates[1:]):  # after step 1000; steps 1001 to 1100
+    for values in trained, average(iterates):
         set_values(weights, values)
         accuracies.append('%.2f' % percent_right(predict, nb.X_valid, nb.Yv_labels))
         accuracies.append('%.2f' % percent_right(predict, nb.X_test, nb.Yt_labels))
@@ -287,14 +297,15 @@ def on_worker(function, arguments, version):
     """Return function(*arguments). Raises RuntimeError if this worker's rows would be others."""
     worker = distributed.get_worker().address
     if version != code_version():
-        raise RuntimeError('the worker at %s has other code: give it this checkout' % worker)
-    if bitwise.rounding() != bitwise.EXPECTED:
+        raise RuntimeError('the worker at %s runs other code: update it and start it again'
+                           % worker)
+    if bitwise.pin() != bitwise.YES:
         raise RuntimeError('the worker at %s: %s' % (worker, bitwise.pin()))
     return function(*arguments)
 
 
 def check_memory(client):
-    """Raise RuntimeError for a worker that may use too little memory: Dask would wait for ever."""
+    """Raise RuntimeError for a worker with too little memory: Dask would pause it for ever."""
     for worker, about in client.scheduler_info(n_workers=-1)['workers'].items():
         if 0 < about['memory_limit'] < MEMORY_OF_A_WORKER:
             raise RuntimeError('the worker at %s may use %.2f GiB of memory and needs %.0f GiB'
@@ -310,25 +321,28 @@ def rows_there(part):
         return list(csv.reader(file))
 
 
-def make(client, name, target, part):
-    """Write the table called name to target. Rows are kept in part as they come."""
-    columns, function, arguments = TABLES[name]()
-    length = len(arguments[0])
-    rows = {tuple(row[:length]): row for row in rows_there(part)}
-    wanted = {tuple(map(str, these)): these for these in arguments}
-    futures = [client.submit(on_worker, function, wanted[key], code_version(), pure=False)
-               for key in wanted if key not in rows]
+def add_rows(client, name, function, arguments, part):
+    """Make a row for each of these arguments on the cluster, and append it to the file part."""
+    futures = [client.submit(on_worker, function, these, code_version()) for these in arguments]
     done = distributed.as_completed(futures, with_results=True)
     with part.open('a', newline='') as file:
         for future, row in tqdm(done, name, len(futures)):
-            row = [str(value) for value in row]
             csv.writer(file, lineterminator='\n').writerow(row)
             file.flush()
-            rows[tuple(row[:length])] = row
+
+
+def make_table(client, name, target, part):
+    """Write the table called name to target. Its rows are kept in part as they come."""
+    columns, function, arguments = TABLES[name]()
+    keys = [tuple(map(str, these)) for these in arguments]  # a row begins with its arguments
+    rows = {tuple(row[:len(keys[0])]): row for row in rows_there(part)}
+    missing = [these for these, key in zip(arguments, keys) if key not in rows]
+    add_rows(client, name, function, missing, part)
+    rows = {tuple(row[:len(keys[0])]): row for row in rows_there(part)}
     with target.open('w', newline='') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(columns)
-        writer.writerows(rows[key] for key in wanted)
+        writer.writerows(rows[key] for key in keys)
 
 
 def connect():
@@ -337,8 +351,9 @@ def connect():
     if address:
         return distributed.Client(address)
     workers = min(dask.system.CPU_COUNT, MEMORY_LIMIT // MEMORY_OF_A_WORKER)
-    return distributed.Client(n_workers=max(1, workers), threads_per_worker=1,
-                              dashboard_address='localhost:0')
+    cluster = distributed.LocalCluster(n_workers=max(1, workers), threads_per_worker=1,
+                                       dashboard_address='localhost:0')
+    return distributed.Client(cluster)
 
 
 def main():
@@ -350,14 +365,16 @@ def main():
             client.wait_for_workers(1)
             check_memory(client)
             for name in TABLES:
-                part = build / ('%s-%s' % (code_version(), name))
-                make(client, name, cells.ROOT / 'data' / name, part)
+                part = build / ('%s-%s' % (code_version(), name))  # no rows of other code
+                make_table(client, name, cells.ROOT / 'data' / name, part)
     except KeyboardInterrupt:
         sys.exit('make runs was interrupted: call it again to go on')
-    except (RuntimeError, OSError, cells.NotebookError) as error:
+    except (RuntimeError, OSError, distributed.KilledWorker, cells.NotebookError) as error:
         sys.exit('make runs stopped: %s. Call it again to go on' % error)
+    print('Wrote %s in data/' % ', '.join(TABLES))
 
 
 if __name__ == '__main__':
-    import runs  # by its name, by which the workers import it, too
+    # Dask sends functions by their module's name. Those of __main__ the workers would not find.
+    import runs
     runs.main()

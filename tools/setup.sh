@@ -14,7 +14,7 @@ if [ "$(cat $stamp 2>/dev/null)" = "$pins" ] && .venv/bin/python -c '' 2>/dev/nu
 fi
 
 if [ -e .venv ] && [ ! -e $stamp ]; then
-    echo ".venv is there, but was not made by tools/setup.sh: move it away" >&2
+    echo ".venv exists but was not made by tools/setup.sh: rename or delete it" >&2
     exit 1
 fi
 
@@ -32,22 +32,24 @@ fi
 
 # uv finds or downloads Python 3.11 and installs the packages. An old one has no
 # --build-constraint.
-uv=uv
-if ! uv pip install --help 2>/dev/null | grep -q -e '--build-constraint'; then
+if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
+    uv=uv
+else
     uv=.uv/bin/uv
-fi
-if [ $uv = .uv/bin/uv ] && ! $uv --version >/dev/null 2>&1; then
-    echo "Installing uv into .uv"
-    python3 -m venv --clear .uv
-    # pip.conf may send packages elsewhere, by user or target; these two win over it.
-    PIP_USER=false PIP_TARGET='' .uv/bin/python -m pip install --quiet \
-        --disable-pip-version-check uv==0.13.9
+    if ! $uv --version >/dev/null 2>&1; then
+        echo "Installing uv into .uv"
+        python3 -m venv .uv
+        # pip.conf may send packages elsewhere, by user or target; these two win over it.
+        PIP_USER=false PIP_TARGET='' .uv/bin/python -m pip install --quiet \
+            --disable-pip-version-check uv==0.13.9
+    fi
 fi
 
 echo "Installing Python 3.11 and the packages of requirements.txt into .venv"
 rm -rf .venv
 mkdir -p .venv/home
 : >$stamp
+# It is allowed to exist, since the stamp and HOME are in it already.
 $uv venv --quiet --allow-existing --python cpython@3.11 .venv
 $uv pip install --quiet --python .venv/bin/python --build-constraint constraints.txt \
     -r requirements.txt

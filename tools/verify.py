@@ -3,14 +3,14 @@ import platform
 import sys
 
 import cells
+import bitwise
 
 
 def main():
     fresh = cells.read(cells.ROOT / 'build' / 'mnist_rnn.ipynb')
     saved = cells.read()
-    verdict = cells.printed(fresh).splitlines()[0]
-    if verdict.startswith('bitwise reproducible: no'):
-        print('Nothing to compare. ' + verdict)
+    if not bitwise.pins():
+        print('Nothing was compared: equal numbers are promised on Linux only')
         return
     section = ''
     for new, old in zip(fresh, saved):
@@ -19,7 +19,7 @@ def main():
         if cells.printed([new]) != cells.printed([old]):
             sys.exit('Section "%s" printed\n%s\nwhere the saved notebook has\n%s'
                      % (section, cells.printed([new]), cells.printed([old])))
-        # Elsewhere the numbers are the same, but the figures' pixels were not compared yet.
+        # Figures have only been compared on x86-64; elsewhere their pixels may differ.
         if platform.machine() == 'x86_64' and new.outputs != old.outputs:
             sys.exit('A figure in section "%s" is not the saved one' % section)
     print('Every printed number equals the saved one')

@@ -143,7 +143,7 @@ def test_descend_takes_the_steps_of_train(nb):
 
 @pytest.mark.slow
 def test_other_hyper_parameters_run_with_papermill(tmp_path):
-    done = papermill.execute_notebook(
+    papermill.execute_notebook(
         cells.NOTEBOOK, tmp_path / 'short.ipynb', cwd=cells.NOTEBOOK.parent, progress_bar=False,
         kernel_name='python3',
         parameters={'iterations': 3, 'hidden_d': 30, 'mini_batch_size': 50})

@@ -87,7 +87,8 @@ def main():
     save_figures(notebook)
     print('\nWriting the page', flush=True)
     (BUILD / 'mnist_rnn.html').write_text(render(notebook), encoding='utf-8')
-    accuracies = re.findall('Testing accuracy: .*', cells.printed(notebook.cells))
+    printed = cells.printed(cells.read(BUILD / 'mnist_rnn.ipynb'))
+    accuracies = re.findall('Testing accuracy: .*', printed)
     print('The page is build/mnist_rnn.html. ' + ' '.join(accuracies))
 
 

@@ -84,10 +84,23 @@ def test_a_missing_picture_is_named():
         handout.exercise(nbformat.v4.new_notebook())
 
 
+@pytest.mark.slow
 def test_a_solved_exercise_is_right(copy_path, capsys):
     status = check.check(copy_path({}))
     assert printed_lines(capsys)[-1] == check.ALL_RIGHT
     assert status == 0
+
+
+def test_a_right_copy_is_praised(capsys):
+    messages = {tests: None for names, tests in check.PLACES.values()}
+    assert check.print_verdicts({**messages, 'TestOneStep': None})
+    assert printed_lines(capsys)[-1] == check.ALL_RIGHT
+
+
+def test_a_given_cell_that_was_changed_is_mentioned(capsys):
+    messages = {tests: None for names, tests in check.PLACES.values()}
+    assert not check.print_verdicts({**messages, 'TestOneStep': 'AssertionError'})
+    assert printed_lines(capsys)[-1].endswith('did you change a given cell?')
 
 
 def test_every_mistake_is_named_in_its_own_place(copy_path, capsys):
@@ -132,10 +145,10 @@ def test_a_copy_that_ends_its_process_has_failed(one_cell, tmp_path, capsys):
 
 
 def test_a_copy_that_never_ends_has_failed(one_cell, capsys, monkeypatch):
-    monkeypatch.setattr(check, 'TIME_LIMIT', 2)
+    monkeypatch.setattr(check, 'TIME_LIMIT', 1)
     status = check.check(one_cell('while True: pass'))
     line, = printed_lines(capsys)
-    assert line.endswith('was stopped after 2 seconds: is there an endless loop?')
+    assert line.endswith('was stopped after 1 seconds: is there an endless loop?')
     assert status == 1
 
 

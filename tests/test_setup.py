@@ -33,6 +33,10 @@ def test_conda_has_the_same_python():
     assert 'cpython@3.11' in (cells.ROOT / 'tools' / 'setup.sh').read_text()
 
 
+def test_theano_uses_no_compiler():
+    assert theano.config.cxx == ''
+
+
 def test_scan_works():
     """theano.scan needs pkg_resources, which Theano's own metadata does not ask for."""
     powers, updates = theano.scan(lambda power: 2 * power, outputs_info=T.ones(()), n_steps=3)

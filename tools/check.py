@@ -225,8 +225,7 @@ def run_tests(path, report):
 
     Raises cells.NotebookError where the copy keeps it from doing so.
     """
-    # Plain assertions: only their messages are read.
-    command = [sys.executable, '-m', 'pytest', '-s', '--assert=plain', 'tests/test_mnist_rnn.py',
+    command = [sys.executable, '-m', 'pytest', '-s', '--tb=no', 'tests/test_mnist_rnn.py',
                '--copy=%s' % path, '--junitxml=%s' % report]
     output = tempfile.TemporaryFile()
     try:

@@ -35,13 +35,17 @@ fi
 if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
     uv=uv
 else
-    uv=.uv/bin/uv
+    uv=.uv/uv/bin/uv
     if ! $uv --version >/dev/null 2>&1; then
+        command -v python3 >/dev/null || {
+            echo "Found neither uv nor python3: install one of them" >&2
+            exit 1
+        }
         echo "Installing uv into .uv"
         python3 -m venv .uv
         # pip.conf may send packages elsewhere, by user or target; these two win over it.
-        PIP_USER=false PIP_TARGET='' .uv/bin/python -m pip install --quiet \
-            --disable-pip-version-check uv==0.13.9
+        PIP_USER=false .uv/bin/python -m pip install --quiet --disable-pip-version-check \
+            --target .uv/uv uv==0.13.9
     fi
 fi
 

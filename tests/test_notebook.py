@@ -150,14 +150,13 @@ def test_other_hyper_parameters_run_with_papermill(tmp_path):
     out = cells.printed(cells.read(tmp_path / 'short.ipynb'))
     assert 'W        (30, 30)' in out
     assert 'fingerprint of the weights after step 3:' in out
-    assert 'after step 1000' not in out
+    assert 'after step 3 ' in out
 
 
 @pytest.mark.slow
 def test_running_all_cells_twice_prints_the_same_twice():
-    notebook = nbformat.read(cells.NOTEBOOK, 4)
-    notebook.cells = papermill.parameterize.parameterize_notebook(
-        notebook, {'iterations': 3}).cells
+    notebook = papermill.parameterize.parameterize_notebook(
+        papermill.iorw.load_notebook_node(str(cells.NOTEBOOK)), {'iterations': 3})
     twice = nbformat.v4.new_notebook(cells=[
         nbformat.v4.new_code_cell(cell.source)
         for cell in notebook.cells * 2 if cell.cell_type == 'code'])

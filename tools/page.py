@@ -40,7 +40,8 @@ class Execute(ExecutePreprocessor):
 def execute(notebook):
     """Execute an nbformat notebook in place. Ends the program, in one line, where a cell fails."""
     # This environment's kernel, whichever one the notebook was saved with.
-    executor = Execute(kernel_name='python3', record_timing=False, timeout=None)
+    executor = Execute(kernel_name='python3', record_timing=False, timeout=None,
+                       extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     try:
         executor.preprocess(notebook, {'metadata': {'path': str(cells.NOTEBOOK.parent)}})
     except CellExecutionError as error:

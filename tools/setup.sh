@@ -4,6 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# The user's settings of Python would disturb the build of Theano.
+unset PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
+
 # .venv/made-from holds the checksum of the pins. It is empty until .venv is complete.
 stamp=.venv/made-from
 pins=$(cat requirements.txt constraints.txt | cksum)

@@ -43,7 +43,7 @@ def main():
         sys.exit(str(error))
     target.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, target)
-    print('The exercise is %s. make lab opens it' % target)
+    print('The exercise is %s. Open it in JupyterLab: make lab' % target)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ import csv
 import functools
 import hashlib
 import io
+import logging
 import os
 import sys
 from pathlib import Path
@@ -352,7 +353,8 @@ def connect():
         return distributed.Client(address)
     workers = min(dask.system.CPU_COUNT, MEMORY_LIMIT // MEMORY_OF_A_WORKER)
     cluster = distributed.LocalCluster(n_workers=max(1, workers), threads_per_worker=1,
-                                       dashboard_address='localhost:0')
+                                       dashboard_address='localhost:0',
+                                       silence_logs=logging.CRITICAL)  # an interruption is loud
     return distributed.Client(cluster)
 
 

@@ -94,4 +94,7 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except OSError as error:  # a full disk, for example
+        sys.exit('make run stopped: %s' % error)

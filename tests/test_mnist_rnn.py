@@ -36,6 +36,13 @@ def random_weights(nb, rng):
     return {name: rng.normal(size=shape) / 8 for name, shape in shapes(nb).items()}
 
 
+def random_mini_batch(rng):
+    """Return random images and one-hot labels."""
+    x = rng.uniform(size=(IMAGES, 28, 28))
+    y = np.eye(10)[rng.randint(0, 10, IMAGES)]
+    return x, y
+
+
 def set_weights(nb, values):
     """Set the weights to values, a dict."""
     for name, value in values.items():
@@ -284,8 +291,7 @@ class TestCompile:
     def test_step(self, nb, rng, name, new):
         """Each weight moves by the learning rate times its own gradient."""
         weight = getattr(nb, name)
-        x = rng.uniform(size=(IMAGES, 28, 28))
-        y = np.eye(10)[rng.randint(0, 10, IMAGES)]
+        x, y = random_mini_batch(rng)
         set_weights(nb, random_weights(nb, rng))
         gradient = theano.grad(nb.cost, weight)
         expected = weight.get_value() - nb.learning_rate * theano.function(
@@ -315,8 +321,7 @@ class TestOneStep:
         """Weights, which are set, images and one-hot labels."""
         weights = random_weights(nb, rng)
         set_weights(nb, weights)
-        x = rng.uniform(size=(IMAGES, 28, 28))
-        y = np.eye(10)[rng.randint(0, 10, IMAGES)]
+        x, y = random_mini_batch(rng)
         return weights, x, y
 
     @pytest.mark.parametrize('function', ['cost_pred', 'sgd_step'])

@@ -97,6 +97,15 @@ def title_of(cell):
     return headings[0] if headings else None
 
 
+def with_sections(cells):
+    """Yield (section, cell) for each of these cells. The section is the last heading's title."""
+    section = 'the beginning'
+    for cell in cells:
+        if cell.cell_type == 'markdown':
+            section = title_of(cell) or section
+        yield section, cell
+
+
 def in_one_line(error):
     """Return an exception's name and the first line of what it says."""
     text = str(error)
@@ -113,10 +122,7 @@ def run_cells(until, **parameters):
     cell that fails, or if none defines until.
     """
     names = {'__name__': '__main__'}
-    section = 'the beginning'
-    for cell in read():
-        if cell.cell_type == 'markdown':
-            section = title_of(cell) or section
+    for section, cell in with_sections(read()):
         if cell.cell_type == 'code':
             try:
                 run(cell, names, parameters)

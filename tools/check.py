@@ -137,10 +137,7 @@ def home_of(name):
 
     None: no section does.
     """
-    section = None
-    for cell in cells.read():
-        if cell.cell_type == 'markdown':
-            section = cells.title_of(cell) or section
+    for section, cell in cells.with_sections(cells.read()):
         if section == 'Train':
             break
         if cell.cell_type == 'code' and name in names_set_by(cell.source):

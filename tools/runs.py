@@ -34,7 +34,7 @@ def notebook():
         return cells.run_cells('sgd_step')
 
 
-# runs.csv: the notebook's own network, from its own start, with other mini-batches.
+# What the three tables share.
 
 def report(train_cost, train_pred, ix):
     """Return the four numbers that Train prints after a step on the images ix."""
@@ -97,6 +97,8 @@ def compiled(name):
     predict = theano.function([nb.x], y_pred)
     return weights, start, step, predict
 
+
+# runs.csv: the notebook's own network, from its own start, with other mini-batches.
 
 def whole_run(draw_seed):
     """Train for 1,000 steps and go on in two ways; return a row of runs.csv.
@@ -314,12 +316,13 @@ def check_memory(client):
                                   MEMORY_OF_A_WORKER / 2 ** 30))
 
 
-def rows_there(part):
-    """Return the rows, each a list of strings, that an earlier call left in the file part."""
+def rows_there(part, key_length):
+    """Return the rows in the file part, each a list of strings, by their first key_length values.
+    """
     if not part.exists():
-        return []
+        return {}
     with part.open(newline='') as file:
-        return list(csv.reader(file))
+        return {tuple(row[:key_length]): row for row in csv.reader(file)}
 
 
 def add_rows(client, name, function, arguments, part):
@@ -336,10 +339,10 @@ def make_table(client, name, target, part):
     """Write the table called name to target. Its rows are kept in part as they come."""
     columns, function, arguments = TABLES[name]()
     keys = [tuple(map(str, these)) for these in arguments]  # a row begins with its arguments
-    rows = {tuple(row[:len(keys[0])]): row for row in rows_there(part)}
-    missing = [these for these, key in zip(arguments, keys) if key not in rows]
+    there = rows_there(part, len(keys[0]))  # from an earlier call
+    missing = [these for these, key in zip(arguments, keys) if key not in there]
     add_rows(client, name, function, missing, part)
-    rows = {tuple(row[:len(keys[0])]): row for row in rows_there(part)}
+    rows = rows_there(part, len(keys[0]))
     with target.open('w', newline='') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(columns)

@@ -12,10 +12,7 @@ def main():
     if not bitwise.pins():
         print('Nothing was compared: equal numbers are promised on Linux only')
         return
-    section = ''
-    for new, old in zip(fresh, saved):
-        if new.cell_type == 'markdown':
-            section = cells.title_of(new) or section
+    for (section, new), old in zip(cells.with_sections(fresh), saved):
         if cells.printed([new]) != cells.printed([old]):
             sys.exit('Section "%s" printed\n%s\nwhere the saved notebook has\n%s'
                      % (section, cells.printed([new]), cells.printed([old])))

@@ -5,6 +5,7 @@ for the symbols that it starts from. So a mistake in one section is not another'
 """
 import numpy as np
 import pytest
+import reference
 import theano
 from theano.gof.graph import ancestors
 
@@ -47,36 +48,6 @@ def set_weights(nb, values):
     """Set the weights to values, a dict."""
     for name, value in values.items():
         getattr(nb, name).set_value(value)
-
-
-def hidden_states(weights, x):
-    """Return the last hidden state and the sum of all, computed with NumPy."""
-    h = np.zeros((len(x), len(weights['W'])))
-    h_sum = h
-    for t in range(x.shape[1]):
-        h = np.tanh(x[:, t] @ weights['U'] + h @ weights['W'] + weights['b_hidden'])
-        h_sum = h_sum + h
-    return h, h_sum
-
-
-def probabilities(weights, h_sum):
-    """Return the classes' probabilities, computed with NumPy from the sum of 28 hidden states."""
-    scores = h_sum / 28 @ weights['V'] + weights['b_V']
-    exp = np.exp(scores)
-    return exp / exp.sum(axis=1, keepdims=True)
-
-
-def cross_entropy(y_prob, y):
-    """Return the cost, computed with NumPy."""
-    of_true_class = (y_prob * y).sum(axis=1)
-    return -np.log(of_true_class).mean()
-
-
-def forward(weights, x, y):
-    """Return the cost and the probabilities, computed with NumPy."""
-    h, h_sum = hidden_states(weights, x)
-    y_prob = probabilities(weights, h_sum)
-    return cross_entropy(y_prob, y), y_prob
 
 
 def assert_depends(nb, name, on):
@@ -196,7 +167,7 @@ class TestHiddenStates:
             pytest.fail('the shapes of a product do not fit: x[:, t, :], (n, 28), goes with U, and '
                         'h_states, (n, %d), with W' % nb.hidden_d)
 
-        expected_last, expected_total = hidden_states(weights, x)
+        expected_last, expected_total = reference.hidden_states(weights, x)
         assert last.shape == (n, nb.hidden_d), (
             'h_states must have the shape (%d, %d) for %d images, and has %s'
             % (n, nb.hidden_d, n, last.shape))
@@ -233,7 +204,7 @@ class TestPrediction:
             % (IMAGES, IMAGES, y_prob.shape))
         assert np.allclose(y_prob.sum(axis=1), 1), (
             "an image's probabilities in y_prob must add up to 1: softmax")
-        assert np.allclose(y_prob, probabilities(weights, total), rtol=0, atol=1e-10), (
+        assert np.allclose(y_prob, reference.probabilities(weights, total), rtol=0, atol=1e-10), (
             'y_prob is not the softmax of the mean state times V plus b_V')
         assert np.array_equal(y_pred, y_prob.argmax(axis=1)), (
             'y_pred must be the class with the highest probability')
@@ -264,7 +235,7 @@ class TestCost:
 
         cost = theano.function([y_prob, nb.y], nb.cost)(given, y)
 
-        expected = cross_entropy(given, y)
+        expected = reference.cross_entropy(given, y)
         assert not np.isclose(cost, IMAGES * expected, rtol=1e-4), (
             'cost must be the mean over the mini-batch, not the sum')
         # Not closer, since a small number may be added inside the logarithm.
@@ -328,7 +299,7 @@ class TestOneStep:
     def test_returns_cost_and_predictions(self, nb, given, function):
         weights, x, y = given
         cost, pred = getattr(nb, function)(x, y)
-        expected_cost, y_prob = forward(weights, x, y)
+        expected_cost, y_prob = reference.forward(weights, x, y)
         assert np.isclose(cost, expected_cost, rtol=1e-4)
         assert np.array_equal(pred, y_prob.argmax(axis=1))
 
@@ -338,8 +309,8 @@ class TestOneStep:
         weights, x, y = given
         direction = rng.normal(size=weights[name].shape)
         size = 1e-6
-        cost_ahead, _ = forward({**weights, name: weights[name] + size * direction}, x, y)
-        cost_behind, _ = forward({**weights, name: weights[name] - size * direction}, x, y)
+        cost_ahead, _ = reference.forward({**weights, name: weights[name] + size * direction}, x, y)
+        cost_behind, _ = reference.forward({**weights, name: weights[name] - size * direction}, x, y)
         slope = (cost_ahead - cost_behind) / (2 * size)
 
         nb.sgd_step(x, y)

@@ -8,7 +8,6 @@ import numpy as np
 import page
 import papermill
 import pytest
-from test_mnist_rnn import forward
 
 README = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
 PRINTED = cells.printed(cells.read())

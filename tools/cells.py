@@ -11,9 +11,10 @@ import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = ROOT / 'notebooks' / 'mnist_rnn.ipynb'
+NOTEBOOKS = ROOT / 'notebooks'
+NOTEBOOK = NOTEBOOKS / 'mnist_rnn.ipynb'
 
-sys.path.append(str(ROOT / 'notebooks'))
+sys.path.append(str(NOTEBOOKS))
 import bitwise  # noqa: E402  from notebooks/
 
 bitwise.pin()

@@ -15,11 +15,11 @@ EMPTY_PLACE = r'\1# YOUR CODE HERE\n\1raise NotImplementedError("\2")'
 def exercise(notebook):
     """Turn the solved notebook, an nbformat notebook, into the exercise, in place.
 
-    Cells with the tag solved or beyond are for readers of the solution, and go. Raises ValueError
-    where the cell with the picture, after which the task comes, is missing.
+    Cells with the tag solved are for readers of the solution, and go. Raises ValueError where the
+    cell with the picture, after which the task comes, is missing.
     """
     notebook.cells = [cell for cell in notebook.cells
-                      if not {'solved', 'beyond'} & set(cell.metadata.get('tags', []))]
+                      if 'solved' not in cell.metadata.get('tags', [])]
     for cell in notebook.cells:
         if cell.cell_type == 'code':
             cell.source = PLACE.sub(EMPTY_PLACE, cell.source)

@@ -1,6 +1,11 @@
-"""Executes the notebook and writes build/mnist_rnn.ipynb, its page and its figures: make run."""
+"""Executes a notebook and writes its page: make run and make studies.
+
+usage: python tools/page.py [studies]
+
+It writes build/NAME.ipynb, build/NAME.html, and the figures that the README shows, where NAME is
+mnist_rnn or studies.
+"""
 import base64
-import re
 import sys
 
 import cells
@@ -13,9 +18,11 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreproce
 from traitlets.config import Config
 
 BUILD = cells.ROOT / 'build'
-# The figures that the README shows, by the ids of the cells that draw them.
-README_FIGURES = {'one-bit-figure': 'one_bit.png', 'runs-figure': 'runs.png',
-                  'scan-figure': 'scan.png', 'networks-figure': 'networks.png'}
+# The figures that the README shows: of each notebook, the files and the cells that draw them.
+README_FIGURES = {
+    'mnist_rnn': {'curves.png': 'curves-code'},
+    'studies': {},
+}
 
 
 class Execute(ExecutePreprocessor):
@@ -41,22 +48,25 @@ def execute(notebook):
     """Execute an nbformat notebook in place. Ends the program, in one line, where a cell fails."""
     # This environment's kernel, whichever one the notebook was saved with.
     executor = Execute(kernel_name='python3', record_timing=False, timeout=None,
+                       startup_timeout=600,
                        extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     try:
-        executor.preprocess(notebook, {'metadata': {'path': str(cells.NOTEBOOK.parent)}})
+        executor.preprocess(notebook, {'metadata': {'path': str(cells.NOTEBOOKS)}})
     except CellExecutionError as error:
         sys.exit('\nThe notebook stopped in section "%s": %s: %s'
                  % (executor.section, error.ename, error.evalue))
     except DeadKernelError:
         sys.exit('\nThe notebook stopped in section "%s": its Python process ended, perhaps for '
                  'lack of memory (it needs 1 GiB)' % executor.section)
+    except RuntimeError as error:  # the kernel dies at its start, or needs over ten minutes
+        sys.exit("\nThe notebook's Python process did not start: %s" % error)
     CoalesceStreamsPreprocessor().preprocess(notebook, {})
 
 
-def save_figures(notebook):
-    """Write the figures that the README shows to build/images."""
+def save_figures(notebook, figures):
+    """Write the first picture of each of these cells to build/images."""
     (BUILD / 'images').mkdir(exist_ok=True)
-    for cell_id, name in README_FIGURES.items():
+    for name, cell_id in figures.items():
         pictures = [output.data['image/png'] for cell in notebook.cells if cell.id == cell_id
                     for output in cell.outputs if 'image/png' in output.get('data', {})]
         if not pictures:
@@ -66,35 +76,48 @@ def save_figures(notebook):
 
 
 def render(notebook):
-    """Return the notebook as an HTML page that needs no network."""
+    """Return the notebook as an HTML page that needs no network and no other file."""
     # Formulas become MathML, which browsers show by themselves.
     IPythonRenderer.inline_math = lambda renderer, tex: convert(tex)
     IPythonRenderer.block_math = lambda renderer, tex: convert(tex, display='block')
-    exporter = HTMLExporter(config=Config({'HTMLExporter': {
+    exporter = HTMLExporter(embed_images=True, config=Config({'HTMLExporter': {
         'extra_template_basedirs': [str(cells.ROOT / 'tools')],
-        'template_name': 'page',
+        'template_name': 'template',
         'mathjax_url': '',
         'require_js_url': '',
     }}))
-    page, resources = exporter.from_notebook_node(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == 'markdown':  # from page to page
+            cell.source = cell.source.replace('.ipynb)', '.html)').replace('.ipynb#', '.html#')
+    page, resources = exporter.from_notebook_node(
+        notebook, {'metadata': {'path': str(cells.NOTEBOOKS)}})
     return page
 
 
+def write_page(name, notebook):
+    """Write build/NAME.html."""
+    (BUILD / (name + '.html')).write_text(render(notebook), encoding='utf-8')
+
+
 def main():
-    notebook = nbformat.read(cells.NOTEBOOK, 4)
-    execute(notebook)
+    name = 'studies' if sys.argv[1:] == ['studies'] else 'mnist_rnn'
     BUILD.mkdir(exist_ok=True)
-    nbformat.write(notebook, BUILD / 'mnist_rnn.ipynb')
-    save_figures(notebook)
+    notebook = nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
+    execute(notebook)
+    nbformat.write(notebook, BUILD / (name + '.ipynb'))
+    save_figures(notebook, README_FIGURES[name])
     print('\nWriting the page', flush=True)
-    (BUILD / 'mnist_rnn.html').write_text(render(notebook), encoding='utf-8')
-    printed = cells.printed(cells.read(BUILD / 'mnist_rnn.ipynb'))
-    accuracies = re.findall('Testing accuracy: .*', printed)
-    print('The page is build/mnist_rnn.html. ' + ' '.join(accuracies))
+    write_page(name, notebook)
+    for other in README_FIGURES:
+        if not (BUILD / (other + '.html')).exists():  # links lead to it
+            write_page(other, nbformat.read(cells.NOTEBOOKS / (other + '.ipynb'), 4))
+    print('The page is build/%s.html' % name)
 
 
 if __name__ == '__main__':
     try:
         main()
     except OSError as error:  # a full disk, for example
-        sys.exit('make run stopped: %s' % error)
+        sys.exit('The page was not written: %s' % error)
+    except KeyboardInterrupt:
+        sys.exit('\nInterrupted: no page was written')

@@ -1,25 +1,37 @@
-"""Compares what make run just printed and drew with what is saved in notebooks/: make verify."""
+"""Compares what make run and make studies just printed and drew with what is saved: make verify."""
 import platform
 import sys
 
-import cells
 import bitwise
+import cells
+import nbformat
+
+
+def differences(fresh, saved):
+    """Return a sentence for the first difference of two notebooks' outputs; None: there is none.
+
+    fresh, saved: nbformat notebooks with the same cells.
+    """
+    for (section, new), old in zip(cells.with_sections(fresh.cells), saved.cells, strict=True):
+        if cells.printed([new]) != cells.printed([old]):
+            return ('section "%s" printed\n%s\nwhere the saved notebook has\n%s'
+                    % (section, cells.printed([new]), cells.printed([old])))
+        # Figures have only been compared on x86-64; elsewhere their pixels may differ.
+        if platform.machine() == 'x86_64' and new.get('outputs') != old.get('outputs'):
+            return 'a figure in section "%s" is not the saved one' % section
+    return None
 
 
 def main():
-    fresh = cells.read(cells.ROOT / 'build' / 'mnist_rnn.ipynb')
-    saved = cells.read()
-    if not bitwise.pins():
-        print('Nothing was compared: equal numbers are promised on Linux only')
-        return
-    for (section, new), old in zip(cells.with_sections(fresh), saved):
-        if cells.printed([new]) != cells.printed([old]):
-            sys.exit('Section "%s" printed\n%s\nwhere the saved notebook has\n%s'
-                     % (section, cells.printed([new]), cells.printed([old])))
-        # Figures have only been compared on x86-64; elsewhere their pixels may differ.
-        if platform.machine() == 'x86_64' and new.outputs != old.outputs:
-            sys.exit('A figure in section "%s" is not the saved one' % section)
-    print('Every printed number equals the saved one')
+    if bitwise.pin() != bitwise.YES:
+        sys.exit('Nothing was compared. ' + bitwise.pin())
+    for name in 'mnist_rnn.ipynb', 'studies.ipynb':
+        fresh = nbformat.read(cells.ROOT / 'build' / name, 4)
+        saved = nbformat.read(cells.NOTEBOOKS / name, 4)
+        difference = differences(fresh, saved)
+        if difference:
+            sys.exit('%s: %s' % (name, difference))
+        print('%s: every printed number equals the saved one' % name)
 
 
 if __name__ == '__main__':

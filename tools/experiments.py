@@ -1,0 +1,495 @@
+"""What one row of a table in data/ is: a training, and what is measured on it.
+
+The trainings are those of the notebook's own network, built by the notebook's own cells, and of
+networks that differ from it in one respect. Each function under "Rows" returns one row, as text,
+from its arguments alone: every rate, size and number of steps is one of them.
+"""
+import collections
+import contextlib
+import functools
+import hashlib
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import cells  # first: it sets the pins before NumPy is imported
+import bitwise
+import numpy as np
+import theano
+import theano.tensor as T
+from scipy import ndimage
+
+
+@functools.cache
+def notebook():
+    """Return the names that the notebook's cells define, up to the cost.
+
+    Of its hyper-parameters only the number of hidden units counts here, and is set.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        return cells.run_cells('cost', hidden_d=100)
+
+
+# Networks. Each function takes the notebook's names and returns a network's weights, the values
+# that they start from, and its ten scores, (n, 10), which a softmax turns into probabilities.
+
+def recurrent(nb):
+    """The notebook's network."""
+    return nb.weights, nb.initial, T.dot(nb.h_states_sum / 28, nb.V) + nb.b_V
+
+
+def linear(nb):
+    """A linear classifier: every pixel times a weight for each class, added up row by row."""
+    bound = np.sqrt(6 / (784 + 10))
+    start = np.random.RandomState(1234).uniform(-bound, bound, (784, 10)).reshape(28, 28, 10)
+    P = theano.shared(start)  # (row, column, class)
+    b = theano.shared(np.zeros(10))
+    scores = b
+    for t in range(28):
+        scores = scores + T.dot(nb.x[:, t, :], P[t])
+    return [P, b], [start, np.zeros(10)], scores
+
+
+def without_W(nb):
+    """The network without W: it forgets every row, and does not know which one it reads."""
+    h_states_sum = 0
+    for t in range(28):
+        h_states_sum = h_states_sum + T.tanh(nb.b_hidden + T.dot(nb.x[:, t, :], nb.U))
+    scores = T.dot(h_states_sum / 28, nb.V) + nb.b_V
+    U, W, V, b_hidden, b_V = nb.initial
+    return [nb.U, nb.V, nb.b_hidden, nb.b_V], [U, V, b_hidden, b_V], scores
+
+
+def row_biases(nb):
+    """The network without W, and with a bias for each row: it forgets, but knows the row."""
+    B = theano.shared(np.zeros((28, 100)))
+    h_states_sum = 0
+    for t in range(28):
+        h_states_sum = h_states_sum + T.tanh(B[t] + T.dot(nb.x[:, t, :], nb.U))
+    scores = T.dot(h_states_sum / 28, nb.V) + nb.b_V
+    U, W, V, b_hidden, b_V = nb.initial
+    return [nb.U, nb.V, B, nb.b_V], [U, V, np.zeros((28, 100)), b_V], scores
+
+
+def last_state(nb):
+    """The network whose answer is read from the last state alone."""
+    return nb.weights, nb.initial, T.dot(nb.h_states, nb.V) + nb.b_V
+
+
+def unrolled(nb, inputs, U, W, b_hidden):
+    """Return the hidden states, each (n, hidden units), of a recurrent layer over these inputs."""
+    h = T.zeros((nb.x.shape[0], W.get_value().shape[0]))
+    states = []
+    for each in inputs:
+        h = T.tanh(b_hidden + T.dot(h, W) + T.dot(each, U))
+        states.append(h)
+    return states
+
+
+def by_columns(nb):
+    """The network that reads an image column by column, from left to right."""
+    inputs = [nb.x[:, :, t] for t in range(28)]
+    states = unrolled(nb, inputs, nb.U, nb.W, nb.b_hidden)
+    return nb.weights, nb.initial, T.dot(sum(states) / 28, nb.V) + nb.b_V
+
+
+def glorot_uniform(rng, fan_in, fan_out):
+    """Return a float64 (fan_in, fan_out) draw from rng within Glorot's bounds."""
+    bound = np.sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-bound, bound, (fan_in, fan_out))
+
+
+def two_layers(nb):
+    """Two recurrent layers: the second reads the states of the first, and its mean is read out.
+
+    U, W and V are the notebook's; the second layer's weights are drawn after them.
+    """
+    rng = np.random.RandomState(1234)
+    start = [glorot_uniform(rng, 28, 100), glorot_uniform(rng, 100, 100),
+             glorot_uniform(rng, 100, 10), np.zeros(100), np.zeros(10),
+             glorot_uniform(rng, 100, 100), glorot_uniform(rng, 100, 100), np.zeros(100)]
+    weights = [theano.shared(value) for value in start]
+    U, W, V, b_hidden, b_V, U_2, W_2, b_hidden_2 = weights
+    rows = [nb.x[:, t, :] for t in range(28)]
+    first = unrolled(nb, rows, U, W, b_hidden)
+    second = unrolled(nb, first, U_2, W_2, b_hidden_2)
+    return weights, start, T.dot(sum(second) / 28, V) + b_V
+
+
+def wide(nb):
+    """One layer of 166 units: as many weights, 34,040, as two layers of 100 have, 34,010."""
+    rng = np.random.RandomState(1234)
+    start = [glorot_uniform(rng, 28, 166), glorot_uniform(rng, 166, 166),
+             glorot_uniform(rng, 166, 10), np.zeros(166), np.zeros(10)]
+    weights = [theano.shared(value) for value in start]
+    U, W, V, b_hidden, b_V = weights
+    rows = [nb.x[:, t, :] for t in range(28)]
+    states = unrolled(nb, rows, U, W, b_hidden)
+    return weights, start, T.dot(sum(states) / 28, V) + b_V
+
+
+NETWORKS = {network.__name__: network for network in [
+    recurrent, linear, without_W, row_biases, last_state, by_columns, two_layers, wide]}
+
+
+@functools.cache
+def compiled(name):
+    """Return a compiled network: its weights, their start, and two functions.
+
+    step takes images, one-hot labels and a learning rate, takes one SGD step, and returns the cost
+    and the predictions before it; evaluate takes images and one-hot labels and returns the same.
+    """
+    nb = notebook()
+    weights, start, scores = NETWORKS[name](nb)
+    y_prob = T.nnet.softmax(scores)
+    y_pred = T.argmax(y_prob, axis=1)
+    cost = T.mean(T.nnet.categorical_crossentropy(y_prob, nb.y))
+    rate = T.scalar('rate')
+    updates = [(weight, weight - rate * T.grad(cost, weight)) for weight in weights]
+    step = theano.function([nb.x, nb.y, rate], [cost, y_pred], updates=updates)
+    evaluate = theano.function([nb.x, nb.y], [cost, y_pred])
+    return SimpleNamespace(weights=weights, start=start, step=step, evaluate=evaluate)
+
+
+# Steps of training.
+
+def draw_batches(draw_seed, steps, mini_batch_size):
+    """Return the indices of the images of these steps, (steps, mini_batch_size): Train's draw."""
+    return np.random.RandomState(draw_seed).randint(0, 50000, size=(steps, mini_batch_size))
+
+
+def get_values(network):
+    """Return the values of a network's weights."""
+    return [weight.get_value() for weight in network.weights]
+
+
+def set_values(network, values):
+    """Set a network's weights to these values."""
+    for weight, value in zip(network.weights, values):
+        weight.set_value(value)
+
+
+def take_step(network, batch, learning_rate):
+    """Take one SGD step on the training images with these indices; return cost and predictions."""
+    nb = notebook()
+    return network.step(nb.X_train[batch], nb.Y_train[batch], learning_rate)
+
+
+def take_steps(network, batches, learning_rate):
+    """Take one SGD step on each of these mini-batches; return the weights after each of them."""
+    iterates = []
+    for batch in batches:
+        take_step(network, batch, learning_rate)
+        iterates.append(get_values(network))
+    return iterates
+
+
+def average(iterates):
+    """Return the mean of a list of weights, each a list of arrays."""
+    return [np.mean(arrays, axis=0) for arrays in zip(*iterates)]
+
+
+# Measurements.
+
+def report(network, train_cost, train_pred, batch):
+    """Return the four numbers that Train prints after a step on this mini-batch."""
+    nb = notebook()
+    valid_cost, valid_pred = network.evaluate(nb.X_valid[0:100], nb.Y_valid[0:100])
+    train_accuracy = np.mean(nb.Y_labels[batch] == train_pred)
+    valid_accuracy = np.mean(nb.Yv_labels[0:100] == valid_pred)
+    return [train_cost, valid_cost, train_accuracy, valid_accuracy]
+
+
+def columns_of(reports):
+    """Return the numbers of reports as text: all training costs, all validation costs, ..."""
+    return ['%f' % number for kind in zip(*reports) for number in kind]
+
+
+def accuracy(network, values, images, labels):
+    """Set the weights; return how many per cent of the images get their label, as text."""
+    set_values(network, values)
+    right = 0
+    for k in range(0, len(images), 500):
+        part = slice(k, k + 500)
+        cost, predicted = network.evaluate(images[part], notebook().onehot(labels[part]))
+        right += np.sum(predicted == labels[part])
+    return '%.2f' % (100 * right / len(images))
+
+
+def test_accuracy(network, values):
+    """Return the accuracy on the test images."""
+    return accuracy(network, values, notebook().X_test, notebook().Yt_labels)
+
+
+def validation_accuracy(network, values):
+    """Return the accuracy on the validation images."""
+    return accuracy(network, values, notebook().X_valid, notebook().Yv_labels)
+
+
+def fingerprint(values):
+    """Return the notebook's fingerprint of these weights."""
+    return hashlib.sha256(b''.join(value.tobytes() for value in values)).hexdigest()[:16]
+
+
+# Rows.
+
+def four_endings(draw_seed, *, learning_rate, slower_rate, steps, more_steps, mini_batch_size):
+    """Return a row of runs.csv: train the notebook's network, then go on for more steps.
+
+    It goes on from the same weights and on the same mini-batches twice: at the same learning rate,
+    and at a slower one.
+    """
+    network = compiled('recurrent')
+    set_values(network, network.start)
+    batches = draw_batches(draw_seed, steps + more_steps, mini_batch_size)
+    reports = []
+    for i, batch in enumerate(batches[:steps]):
+        train_cost, train_pred = take_step(network, batch, learning_rate)
+        if i % 100 == 0:
+            reports.append(report(network, train_cost, train_pred, batch))
+    trained = get_values(network)
+    iterates = take_steps(network, batches[steps:], learning_rate)
+    set_values(network, trained)
+    slower = take_steps(network, batches[steps:], slower_rate)
+    accuracies = [test_accuracy(network, values)
+                  for values in (trained, iterates[-1], slower[-1], average(iterates))]
+    return columns_of(reports) + accuracies + [fingerprint(trained)]
+
+
+def draw_start(W_sum, V_sum):
+    """Return weights for the start, with W and V drawn up to the square root of 6 / their sum.
+
+    Their lower bounds are Glorot's, as in the lines of the published run.
+    """
+    rng = np.random.RandomState(1234)
+    U = rng.uniform(-np.sqrt(6 / 128), np.sqrt(6 / 128), (28, 100))
+    W = rng.uniform(-np.sqrt(6 / 200), np.sqrt(6 / W_sum), (100, 100))
+    V = rng.uniform(-np.sqrt(6 / 110), np.sqrt(6 / V_sum), (100, 10))
+    return [U, W, V, np.zeros(100), np.zeros(10)]
+
+
+def from_other_start(W_sum, V_sum, draw_seed, *, learning_rate, steps, mini_batch_size):
+    """Return the reports, at every 100th step, of the notebook's network from another start."""
+    network = compiled('recurrent')
+    set_values(network, draw_start(W_sum, V_sum))
+    reports = []
+    for i, batch in enumerate(draw_batches(draw_seed, steps, mini_batch_size)):
+        train_cost, train_pred = take_step(network, batch, learning_rate)
+        if i % 100 == 0:
+            reports.append(report(network, train_cost, train_pred, batch))
+    return columns_of(reports)
+
+
+def from_other_start_to_the_end(W_sum, V_sum, draw_seed, **settings):
+    """Return a row of whole.csv: the same, and the test accuracy after the last step."""
+    reports = from_other_start(W_sum, V_sum, draw_seed, **settings)
+    network = compiled('recurrent')
+    return reports + [test_accuracy(network, get_values(network))]
+
+
+def two_accuracies(name, learning_rate, draw_seed, *, steps, more_steps, mini_batch_size):
+    """Return accuracies on the validation and the test images, for networks.csv and sizes.csv.
+
+    First after this many steps, then of the weights averaged over more steps.
+    """
+    network = compiled(name)
+    set_values(network, network.start)
+    batches = draw_batches(draw_seed, steps + more_steps, mini_batch_size)
+    for batch in batches[:steps]:
+        take_step(network, batch, learning_rate)
+    trained = get_values(network)
+    tail_average = average(take_steps(network, batches[steps:], learning_rate))
+    return [measure(network, values) for values in (trained, tail_average)
+            for measure in (validation_accuracy, test_accuracy)]
+
+
+def two_accuracies_by_size(name, mini_batch_size, steps, learning_rate, draw_seed):
+    """Return a row of sizes.csv. The average is over a tenth more steps."""
+    return two_accuracies(name, learning_rate, draw_seed, steps=steps, more_steps=steps // 10,
+                          mini_batch_size=mini_batch_size)
+
+
+def long_run(name, learning_rate, later_rate, draw_seed, *, later_from, measured_at, averaged,
+             mini_batch_size):
+    """Return a row of longer.csv: test accuracies after single steps, then of averages.
+
+    From step later_from on, the learning rate is later_rate. measured_at: after which steps to
+    measure, both the weights and their average over the last steps, as many as averaged.
+    """
+    network = compiled(name)
+    set_values(network, network.start)
+    last_iterates = collections.deque(maxlen=averaged)
+    of_single_steps = []
+    of_averages = []
+    batches = draw_batches(draw_seed, measured_at[-1], mini_batch_size)
+    for step, batch in enumerate(batches, start=1):
+        take_step(network, batch, learning_rate if step < later_from else later_rate)
+        last_iterates.append(get_values(network))
+        if step in measured_at:
+            of_averages.append(test_accuracy(network, average(last_iterates)))
+            of_single_steps.append(test_accuracy(network, last_iterates[-1]))
+    return of_single_steps + of_averages
+
+
+def flip_last_bit(value, place):
+    """Flip the last bit of the number at this place, a tuple, of a float64 array."""
+    value.view('uint64')[place] ^= np.uint64(1)
+
+
+@functools.cache
+def notebook_s_run(learning_rate, draw_seed, steps, mini_batch_size):
+    """Return the training costs and the weights after each step of the notebook's network."""
+    network = compiled('recurrent')
+    set_values(network, network.start)
+    costs = []
+    iterates = []
+    for batch in draw_batches(draw_seed, steps, mini_batch_size):
+        train_cost, train_pred = take_step(network, batch, learning_rate)
+        costs.append(train_cost)
+        iterates.append(get_values(network))
+    return costs, iterates
+
+
+def distance(values, others):
+    """Return the Euclidean distance between two lists of arrays, each taken as one vector."""
+    return np.sqrt(sum(np.sum((value - other) ** 2) for value, other in zip(values, others)))
+
+
+def one_bit(array, row, column, learning_rate, draw_seed, *, steps, measured_at,
+            mini_batch_size):
+    """Return a row of one_bit.csv: a run beside another whose start differs by one bit.
+
+    array: the weight's name; row, column: the place in it. The row: the distance of all weights
+    after the steps measured_at; the first steps (from 0, or -1: none) before which the costs
+    differ by more than 1e-12, 0.01 and 0.1; the test accuracies of both at the end.
+    """
+    nb = notebook()
+    costs, iterates = notebook_s_run(learning_rate, draw_seed, steps, mini_batch_size)
+    network = compiled('recurrent')
+    values = [value.copy() for value in network.start]
+    names = [weight.name for weight in network.weights]
+    place = (row, column) if values[names.index(array)].ndim == 2 else (column,)
+    flip_last_bit(values[names.index(array)], place)
+    set_values(network, values)
+    gaps = []
+    distances = []
+    for i, batch in enumerate(draw_batches(draw_seed, steps, mini_batch_size)):
+        train_cost, train_pred = take_step(network, batch, learning_rate)
+        gaps.append(abs(train_cost - costs[i]))
+        if i + 1 in measured_at:
+            distances.append('%.3e' % distance(get_values(network), iterates[i]))
+    firsts = []
+    for bound in 1e-12, 1e-2, 1e-1:
+        above = np.flatnonzero(np.array(gaps) > bound)
+        firsts.append(str(above[0]) if len(above) else '-1')
+    return distances + firsts + [test_accuracy(network, get_values(network)),
+                                 test_accuracy(network, iterates[-1])]
+
+
+# Test images that are shifted, turned, scaled, or lose pixels.
+
+def transform(images, matrix, shift=(0, 0)):
+    """Return images, (n, 28, 28), resampled: pixel p is taken from matrix @ p + shift.
+
+    p counts rows down and columns to the right, from the centre. Pixels are interpolated linearly,
+    are 0 beyond the margin, and are rounded to multiples of 1/256, as MNIST's are.
+    """
+    centre = np.array([13.5, 13.5])
+    offset = centre - matrix @ centre + shift
+    moved = [ndimage.affine_transform(image, matrix, offset, order=1) for image in images]
+    return np.round(256 * np.array(moved)) / 256
+
+
+def shifted(images, down, right):
+    """Return images moved by whole pixels."""
+    return transform(images, np.eye(2), (-down, -right))
+
+
+def turned(images, degrees):
+    """Return images turned counterclockwise about their centre."""
+    angle = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return transform(images, matrix)
+
+
+def scaled(images, factor):
+    """Return images made larger (a factor above 1) or smaller, about their centre."""
+    return transform(images, np.eye(2) / factor)
+
+
+def flattened(images, pixels):
+    """Return images whose pixels with these indices, 0 to 783, are set to their training means."""
+    means = notebook().train_set[0].reshape(-1, 784).mean(axis=0, dtype='float64')
+    flat = images.reshape(-1, 784).astype('float64')
+    flat[:, pixels] = means[pixels]
+    return flat.reshape(-1, 28, 28)
+
+
+@functools.cache
+def pixels_by_variation():
+    """Return the indices of the 784 pixels, the least varying (over the training images) first."""
+    deviations = notebook().train_set[0].reshape(-1, 784).std(axis=0, dtype='float64')
+    return np.argsort(deviations, kind='stable')
+
+
+def changed(images, change, amount):
+    """Return images after one of the changes that the columns of changed.csv name."""
+    if change == 'down':
+        return shifted(images, amount, 0)
+    if change == 'right':
+        return shifted(images, 0, amount)
+    if change == 'turned':
+        return turned(images, amount)
+    if change == 'scaled':
+        return scaled(images, amount / 100)
+    if change == 'least':
+        return flattened(images, pixels_by_variation()[:amount])
+    if change == 'most':
+        return flattened(images, pixels_by_variation()[-amount:])
+    raise ValueError('no change is called %s' % change)
+
+
+def on_changed_images(name, learning_rate, turned_up_to, draw_seed, *, changes, steps, more_steps,
+                      mini_batch_size):
+    """Return a row of changed.csv: accuracies of the tail average on changed test images.
+
+    turned_up_to: the training images are turned by random angles of up to so many degrees to
+    either side, drawn anew for each step; 0: they are not turned.
+    """
+    nb = notebook()
+    network = compiled(name)
+    set_values(network, network.start)
+    rng = np.random.RandomState(draw_seed)
+    batches = rng.randint(0, 50000, size=(steps + more_steps, mini_batch_size))
+    angles = rng.uniform(-turned_up_to, turned_up_to, size=batches.shape)
+    iterates = collections.deque(maxlen=more_steps)
+    for batch, angles_of_batch in zip(batches, angles):
+        images = nb.X_train[batch]
+        if turned_up_to:
+            images = np.concatenate([turned(image[None], angle)
+                                     for image, angle in zip(images, angles_of_batch)])
+        network.step(images, nb.Y_train[batch], learning_rate)
+        iterates.append(get_values(network))
+    tail_average = average(iterates)
+    accuracies = [test_accuracy(network, tail_average)]
+    for change, amount in changes:
+        images = changed(nb.X_test, change, amount)
+        accuracies.append(accuracy(network, tail_average, images, nb.Yt_labels))
+    return accuracies
+
+
+def checksum_of_code():
+    """Return a checksum of everything in this repository that decides what a row is."""
+    code = hashlib.sha256()
+    for path in (__file__, cells.__file__, bitwise.__file__, cells.ROOT / 'requirements.txt',
+                 cells.ROOT / 'constraints.txt'):
+        code.update(Path(path).read_bytes())
+    for section, cell in cells.with_sections(cells.read()):
+        if section == 'Gradients':
+            break
+        if cell.cell_type == 'code':
+            code.update(cell.source.encode())
+    return code.hexdigest()[:8]
+
+
+CODE = checksum_of_code()  # at import: of what this process runs, also after an update

@@ -1,0 +1,29 @@
+"""Computes single rows of the tables in data/, for make runs; run as a program, it joins the
+cluster whose scheduler's address is in the environment variable DASK_SCHEDULER_ADDRESS.
+"""
+import os
+
+import tables  # first: it sets the pins, which the worker's own processes inherit
+import bitwise
+import distributed
+import experiments
+from distributed.cli.dask_worker import main as dask_worker
+
+
+def make_row(table, key, code):
+    """Return the row with this key of the table with this name, a list of strings.
+
+    code: the caller's experiments.CODE. Raises RuntimeError where this worker's row would be
+    another one.
+    """
+    address = distributed.get_worker().address
+    if code != experiments.CODE:
+        raise RuntimeError('the worker at %s runs other code: update it and start it again'
+                           % address)
+    if bitwise.pin() != bitwise.YES:
+        raise RuntimeError('the worker at %s: %s' % (address, bitwise.pin()))
+    return tables.TABLES[table].row(key)
+
+
+if __name__ == '__main__':
+    dask_worker(['--nworkers', '-1', '--nthreads', '1', os.environ['DASK_SCHEDULER_ADDRESS']])

@@ -6,15 +6,18 @@ CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.venv/home" TMPDIR="$${TMPDIR:-/tmp}" \
 	LD_LIBRARY_PATH="$$LD_LIBRARY_PATH" LC_ALL=C PYTHONUTF8=1 JUPYTER_NO_CONFIG=1
 PYTHON = $(CLEAN) .venv/bin/python
 EXERCISE = handout/mnist_rnn.ipynb
-# The shell reads the file's name from $$COPY, and make does not expand it: nothing in it is run.
+# The shell reads these names from $$COPY and $$COPIES, and make does not expand them: nothing in
+# them is run.
 export COPY = $(EXERCISE)
 override COPY := $(value COPY)
+export COPIES = copies
+override COPIES := $(value COPIES)
 OPEN = $(if $(wildcard $(EXERCISE)),$(EXERCISE),notebooks/mnist_rnn.ipynb)
 ARGS =
 
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run studies verify test check handout lab runs worker save clean
+.PHONY: help setup run studies verify test check class handout lab runs worker save clean
 
 help:  ## lists what make can do
 	sed -n 's/^\([a-z]*\):.*  ## /make \1: /p' Makefile
@@ -35,10 +38,13 @@ test: setup  ## runs the tests; make test ARGS="-k weights" only some
 	$(PYTHON) -m pytest $(ARGS)
 
 check: setup  ## checks a solved exercise: make check COPY=handout/mnist_rnn.ipynb
-	$(PYTHON) -m pytest --notebook="$$COPY"
+	$(PYTHON) tools/check_file.py "$$COPY"
 
-handout: setup  ## writes the exercise to handout/, once
-	$(PYTHON) tools/handout.py $(EXERCISE)
+class: setup  ## checks all copies in a folder and writes a table: make class COPIES=copies
+	$(PYTHON) tools/check_class.py "$$COPIES"
+
+handout: setup  ## writes the exercise to handout/, a folder to give away, once
+	$(PYTHON) tools/handout.py $(dir $(EXERCISE))
 
 lab: setup  ## opens JupyterLab with the exercise or, where there is none, with the notebook
 	.venv/bin/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(OPEN) $(ARGS)

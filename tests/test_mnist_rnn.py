@@ -10,7 +10,7 @@ title      the section's heading
 task       what a student is to write there; a class without it tests given cells
 makes      the names that the student's lines make
 given      the names that the given lines make
-builds_on  the title of the place that this section starts from, or None
+builds_on  the classes of the sections that this one starts from
 
 A student reads the message of the first assertion that fails.
 """
@@ -99,6 +99,7 @@ def assert_depends(nb, name, on):
 class TestImports:
     title = 'Imports'
     given = ['theano', 'T', 'np', 'plt', 'pickle', 'gzip', 'hashlib', 'io', 'Path']
+    builds_on = []
 
     def test_theano(self, nb):
         assert nb.theano is theano, 'theano must be the module theano'
@@ -113,6 +114,7 @@ class TestImports:
 class TestData:
     title = 'The data'
     given = ['train_set', 'valid_set', 'test_set', 'X_valid', 'Yv_labels', 'X_test', 'Yt_labels']
+    builds_on = [TestImports]
 
     @pytest.mark.parametrize('name, number', [('train', 50000), ('valid', 10000), ('test', 10000)])
     def test_images(self, nb, name, number):
@@ -133,6 +135,7 @@ class TestData:
 class TestShuffle:
     title = 'Shuffle'
     given = ['X_train', 'Y_labels']
+    builds_on = [TestData]
 
     def test_images(self, nb):
         order = np.random.RandomState(0).permutation(50000)[:100]
@@ -150,7 +153,7 @@ class TestOneHotLabels:
     task = 'make the array onehot, of shape (len(inp), 10), from inp'
     makes = ['onehot']
     given = []
-    builds_on = None
+    builds_on = [TestImports]
 
     @pytest.fixture(scope='class')
     def encoded(self, nb):
@@ -198,6 +201,7 @@ class TestOneHotLabels:
 class TestEncodedLabels:
     title = 'One-hot labels'
     given = ['Y_train', 'Y_valid', 'Y_test']
+    builds_on = [TestShuffle, TestOneHotLabels]
 
     @pytest.mark.parametrize('name, labels', [
         ('Y_train', 'Y_labels'), ('Y_valid', 'Yv_labels'), ('Y_test', 'Yt_labels')])
@@ -211,6 +215,7 @@ class TestHyperParameters:
     values = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
               'draw_seed': 1234, 'input_d': 28, 'output_d': 10, 'time_steps': 28}
     given = list(values)
+    builds_on = []
 
     @pytest.mark.parametrize('name', values)
     def test_value(self, nb, name):
@@ -223,7 +228,7 @@ class TestWeights:
     task = "draw U, W and V from rng, in this order, within Glorot's bounds"
     makes = ['U', 'W', 'V']
     given = ['rng', 'b_hidden', 'b_V', 'weights', 'initial', 'set_weights']
-    builds_on = None
+    builds_on = [TestImports, TestHyperParameters]
 
     @pytest.fixture(scope='class')
     def shapes(self, nb):
@@ -281,7 +286,8 @@ class TestWeights:
 
 class TestBiases:
     title = 'Weights'
-    given = TestWeights.given
+    given = []
+    builds_on = [TestWeights]
 
     @pytest.mark.parametrize('number, name', [(3, 'b_hidden'), (4, 'b_V')])
     def test_starts_at_zero(self, nb, number, name):
@@ -291,6 +297,7 @@ class TestBiases:
 class TestInputs:
     title = 'Inputs'
     given = ['x', 'y']
+    builds_on = [TestImports]
 
     def test_images(self, nb):
         assert nb.x.type == T.tensor3(dtype='float64').type, "x must be T.tensor3('x')"
@@ -304,7 +311,7 @@ class TestHiddenStates:
     task = 'make the next h_states, and add it to h_states_sum'
     makes = ['h_states', 'h_states_sum']
     given = []
-    builds_on = 'Weights'
+    builds_on = [TestWeights, TestBiases, TestInputs]
     hint = 'x[:, t, :], (n, 28), goes with U, and h_states, (n, 100), with W'
 
     @pytest.fixture(scope='class')
@@ -377,7 +384,7 @@ class TestPrediction:
     task = 'make y_prob from h_states_sum, V and b_V'
     makes = ['y_prob']
     given = ['y_pred']
-    builds_on = 'Hidden states'
+    builds_on = [TestHiddenStates]
     hint = 'the mean state, (n, 100), goes with V, (100, 10), in this order'
 
     @pytest.fixture(scope='class')
@@ -447,7 +454,7 @@ class TestCost:
     task = 'make cost from y_prob and y'
     makes = ['cost']
     given = []
-    builds_on = 'Prediction'
+    builds_on = [TestPrediction]
     hint = 'y_prob and y both have the shape (n, 10)'
 
     @pytest.fixture(scope='class')
@@ -513,7 +520,7 @@ class TestCost:
 class TestGradients:
     title = 'Gradients'
     given = ['grad_W', 'grad_U', 'grad_V', 'grad_bh', 'grad_bV']
-    builds_on = 'Cost'
+    builds_on = [TestCost]
 
     @pytest.mark.parametrize('name, weight', [
         ('grad_W', 'W'), ('grad_U', 'U'), ('grad_V', 'V'), ('grad_bh', 'b_hidden'),
@@ -528,7 +535,7 @@ class TestCompile:
     task = 'make updates, a list of five pairs'
     makes = ['updates']
     given = []
-    builds_on = 'Cost'
+    builds_on = [TestGradients]
     gradients = {'U': 'grad_U', 'W': 'grad_W', 'V': 'grad_V',
                  'b_hidden': 'grad_bh', 'b_V': 'grad_bV'}
 
@@ -648,7 +655,7 @@ class TestOneStep:
 
     title = 'Compile'
     given = ['cost_pred', 'sgd_step']
-    builds_on = 'Compile'
+    builds_on = [TestCompile]
 
     @pytest.fixture
     def before(self, nb, weights):

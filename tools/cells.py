@@ -1,9 +1,7 @@
-"""Reads a notebook and runs its code cells, without Jupyter.
+"""Reads a saved notebook and runs its code cells, without Jupyter.
 
 Import it before NumPy: it sets the pins of notebooks/bitwise.py.
 """
-import ast
-import json
 import os
 import re
 import sys
@@ -20,65 +18,41 @@ import bitwise  # noqa: E402  from notebooks/
 bitwise.pin()
 os.environ['MPLBACKEND'] = 'agg'  # plt.show() opens no window
 
+import nbformat  # noqa: E402
+from IPython.core.inputtransformer2 import TransformerManager  # noqa: E402
+
 
 class NotebookError(Exception):
     """A notebook that can't be read, or a cell that failed. The message is one line."""
 
 
 def read(path=NOTEBOOK):
-    """Return a notebook's cells, each with cell_type, source (a string), outputs, tags and id.
+    """Return a notebook's cells, as nbformat has them.
 
     Raises NotebookError where there is no notebook that can be read.
     """
-    if not Path(path).is_file():
-        raise NotebookError('%s is not a file' % path)
     try:
-        text = Path(path).read_text(encoding='utf-8-sig')  # sig: Windows editors add a mark
+        return nbformat.read(path, 4).cells
     except OSError as error:
         raise NotebookError('%s cannot be read: %s' % (path, error.strerror)) from None
-    except UnicodeDecodeError:
-        raise NotebookError('%s is not UTF-8 text: save it in Jupyter again' % path) from None
-    try:
-        return [as_cell(content) for content in json.loads(text)['cells']]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise NotebookError('%s is not a notebook of nbformat 4: save it in Jupyter again'
-                            % path) from None
-
-
-def as_cell(content):
-    """Return a cell's JSON as an object. What other programs leave out or set to null is empty."""
-    metadata = content.get('metadata') or {}
-    return types.SimpleNamespace(
-        cell_type=content.get('cell_type'),
-        source=''.join(content.get('source') or ''),
-        outputs=content.get('outputs') or [],
-        metadata=metadata,
-        tags=metadata.get('tags') or [],
-        id=content.get('id'))
+    except Exception as error:  # nbformat's and json's own
+        raise NotebookError('%s is not a notebook: %s' % (path, in_one_line(error))) from None
 
 
 def printed(cells):
     """Return what these cells printed, as one text."""
     texts = []
     for cell in cells:
-        for output in cell.outputs:
-            texts.append(''.join(output.get('text', '')))
+        for output in cell.get('outputs', []):
+            texts.append(output.get('text', ''))
     return ''.join(texts)
 
 
-def python_of(source):
-    """Return the Python in a cell's source: without magics and shell commands."""
-    try:
-        ast.parse(source)
-        return source
-    except SyntaxError:
-        pass  # there may be some
-    if source.startswith('%%') and not source.startswith(('%%time', '%%capture')):
-        return ''  # %%bash, %%writefile, %%html, ...
-    source = re.sub(r'(?m)^( *)%time(it)? ', r'\1', source)  # these run the rest of the line
-    source = re.sub(r'(?m)^( *)(%%?[a-z]|!|\?).*', r'\1pass', source)
-    source = re.sub(r'(?m)^( *)[\w.]+\?+ *$', r'\1pass', source)  # help, as in np.dot?
-    return source
+class NoMagics:
+    """Stands for IPython, and does nothing where a cell has a magic, as %matplotlib inline."""
+
+    def run_line_magic(self, name, line):
+        pass
 
 
 def run(cell, names, parameters):
@@ -86,9 +60,10 @@ def run(cell, names, parameters):
 
     parameters: a dict, set after the cell with the tag parameters, as papermill does.
     """
-    code = compile(python_of(cell.source), 'cell', 'exec')
+    names['get_ipython'] = NoMagics
+    code = compile(TransformerManager().transform_cell(cell.source), 'cell', 'exec')
     exec(code, names)
-    if 'parameters' in cell.tags:
+    if 'parameters' in cell.metadata.get('tags', []):
         names.update(parameters)
 
 
@@ -109,10 +84,7 @@ def with_sections(cells):
 
 def in_one_line(error):
     """Return an exception's name and the first line of what it says."""
-    text = str(error)
-    if isinstance(error, SyntaxError):
-        text = '%s, in line %s of its cell' % (error.msg, error.lineno)
-    lines = text.strip().splitlines()
+    lines = str(error).strip().splitlines()
     return ': '.join([type(error).__name__] + lines[:1])
 
 

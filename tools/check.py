@@ -1,291 +1,276 @@
-"""Checks a solved exercise, place by place: make check, or python -m pytest --notebook=FILE.
+"""Tells whether a place of the exercise is right: check.place('Weights'), in a cell below it.
 
-A copy may end its process or never end. So pytest runs it in a process of its own, and this module
-reads pytest's report of it.
+The tests are pytest's, in test_mnist_rnn.py; its classes say what the places are. They run on the
+names in the kernel, and leave weights and random numbers as they were.
 """
-import re
-import shutil
-import subprocess
+import contextlib
+import os
+import random
 import symtable
 import sys
-import tempfile
+import types
 from pathlib import Path
-from types import SimpleNamespace
-from xml.etree import ElementTree
+from typing import NamedTuple
+from unittest import mock
 
-import cells
+# In the repository, bitwise and the tests lie in folders of their own; in handout/ all is in one.
+HERE = Path(__file__).resolve().parent
+sys.path += [str(HERE.parent / 'notebooks'), str(HERE.parent / 'tests')]
+import bitwise  # noqa: E402
 
-TIME_LIMIT = 180  # seconds for the cells and the tests of a copy
-# The places to fill in, by their sections' titles: what each must define, and the tests of it in
-# tests/test_mnist_rnn.py.
-PLACES = {
-    'One-hot labels': (['onehot'], 'TestOneHotLabels'),
-    'Weights': (['U', 'W', 'V'], 'TestWeights'),
-    'Hidden states': (['h_states', 'h_states_sum'], 'TestHiddenStates'),
-    'Prediction': (['y_prob'], 'TestPrediction'),
-    'Cost': (['cost'], 'TestCost'),
-    'Compile': (['updates'], 'TestCompile'),
-}
-# The line that the exercise has in an empty place, with what is to be written.
-UNWRITTEN = re.compile(r'^ *raise NotImplementedError\("(.*)"\)', re.MULTILINE)
-# What ends a copy as it would end Jupyter's Python, or would wait for an answer there.
-ENDS = {SystemExit: 'ends the program: take out exit(), quit() or sys.exit()',
-        EOFError: 'reads the keyboard: take out input()',
-        KeyboardInterrupt: 'raises KeyboardInterrupt'}
-ALL_RIGHT = 'All six places are right: this is the network of the assignment'
+bitwise.pin()  # before NumPy is imported
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import test_mnist_rnn  # noqa: E402
+from IPython import get_ipython  # noqa: E402
 
-
-class NotWritten(Exception):
-    """A place is still empty. The message is what is to be written."""
+SECTIONS = [value for name, value in vars(test_mnist_rnn).items() if name.startswith('Test')]
+PLACES = {section.title: section for section in SECTIONS if hasattr(section, 'task')}
+RIGHT, NOT_WRITTEN, WRONG, NOT_CHECKED = 'right', 'not written yet', 'wrong', 'not checked'
+# pytest in a kernel: without settings of the user's, and without what writes or takes long.
+PYTEST = ['--import-mode=append', '--noconftest', '-c', os.devnull, '--assert=plain', '-x', '-s',
+          '-p', 'no:terminal', '-p', 'no:cacheprovider', '-p', 'no:faulthandler',
+          '-p', 'no:threadexception', '-p', 'no:unraisableexception']
+NO_SETTINGS = {'PYTEST_ADDOPTS': '', 'PYTEST_PLUGINS': '', 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'}
 
 
-class CellFailed(Exception):
-    """A cell with a place failed. The message is the error in one line."""
+class Verdict(NamedTuple):
+    """What is told of a place. kind: RIGHT, NOT_WRITTEN, WRONG or NOT_CHECKED. text: one line."""
+
+    kind: str
+    text: str
 
 
-class Names(SimpleNamespace):
-    """Names of a notebook, as attributes. One that is missing is a NameError, as in a cell."""
+def in_one_line(text):
+    """Return the first line of a text, at most 300 characters that can be printed."""
+    lines = str(text).strip().splitlines()
+    shown = ''.join(character if character.isprintable() else ' ' for character in ''.join(lines[:1]))
+    return shown if len(shown) <= 300 else shown[:300] + ' ...'
 
-    def __getattr__(self, name):  # Python calls it for what is not there
-        raise NameError("name '%s' is not defined" % name)
+
+def describe(error):
+    """Return an exception's name and the first line of what it says."""
+    text = error
+    if isinstance(error, SyntaxError):
+        text = '%s, in line %s of its cell' % (error.msg, error.lineno)
+    return in_one_line('%s: %s' % (type(error).__name__, in_one_line(text))).removesuffix(': ')
 
 
 def names_set_by(source):
-    """Return the global names that a cell's source sets; none if it is not Python."""
+    """Return the global names that a cell's Python sets; none where it can't be parsed."""
     try:
-        table = symtable.symtable(cells.python_of(source), 'cell', 'exec')
-    except SyntaxError:
+        symbols = symtable.symtable(source, 'cell', 'exec').get_symbols()
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    return {symbol.get_name() for symbol in table.get_symbols()
+    return {symbol.get_name() for symbol in symbols
             if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()}
 
 
-class Copy:
-    """A notebook's cells up to Compile, run one after another, also after one that failed.
+class Names(types.SimpleNamespace):
+    """The notebook's names, as attributes. One that is missing is a NameError, as in a cell."""
 
-    names: all names. after: for each section's title, the names as they were at its end. starting:
-    the values that shared variables were given, by name. errors: for each section's title, a list
-    of pairs: the names that a cell sets, and the exception that stopped it. unwritten: for each
-    section whose place is still empty, what is to be written.
+    def __getattr__(self, name):  # Python calls it for what is not there
+        if name.startswith('__'):
+            raise AttributeError(name)
+        raise NameError("name '%s' is not defined" % name, name=name)
 
-    Raises cells.NotebookError for a notebook that can't be read, or that ends the program.
+
+class Outcomes:
+    """A plugin of pytest: it gives the notebook's names to the tests, and keeps what comes of it.
+
+    passed, collected: numbers of tests. error: the first exception, or None. by_test: whether a
+    test's own assertion raised it. A test that skips itself, say, has raised an exception, too.
     """
 
-    def __init__(self, path):
-        self.after = {}
-        self.starting = {}
-        self.errors = {}
-        self.unwritten = {}
-        titles = {cells.title_of(cell) for cell in cells.read() if cell.cell_type == 'markdown'}
-        names = {'__name__': '__main__'}
-        section = None
-        for cell in cells.read(path):
-            title = cells.title_of(cell) if cell.cell_type == 'markdown' else None
-            if title and title in titles:  # a student's own headings don't end a section
-                section = title
-                print('Section: %s' % section, flush=True)  # for run_tests
-            if section == 'Train' or 'sgd_step' in names:
-                break
-            if cell.cell_type == 'code':
-                self.run(cell, names, section)
-                self.after[section] = Names(**names)
+    def __init__(self, names):
         self.names = Names(**names)
+        self.passed = 0
+        self.collected = 0
+        self.error = None
+        self.by_test = False
 
-    def run(self, cell, names, section):
-        """Run a code cell, and keep what goes wrong and what values it gives."""
-        for text in UNWRITTEN.findall(cell.source):
-            self.unwritten[section] = text
-        names_set = names_set_by(cell.source)
-        try:
-            cells.run(cell, names, {})
-        except BaseException as error:  # also those that are not for catching, as SystemExit
-            for kind, reason in ENDS.items():
-                if isinstance(error, kind):
-                    raise cells.NotebookError('A cell in section "%s" %s'
-                                              % (section, reason)) from None
-            self.errors.setdefault(section, []).append((names_set, error))
-        for name in names_set:
-            if hasattr(names.get(name), 'get_value'):
-                self.starting[name] = names[name].get_value()
+    @pytest.fixture(scope='session')
+    def nb(self):
+        return self.names
 
-    def at(self, place):
-        """Return the names as they were after a place's section; all, where its title is gone."""
-        return self.after.get(place, self.names)
+    def pytest_collection_finish(self, session):
+        self.collected = len(session.items)
 
-    def require(self, place):
-        """Return the names after a place's section.
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        if call.excinfo is None:
+            self.passed += call.when == 'call'
+        elif self.error is None:
+            self.error = call.excinfo.value
+            raised_in = call.excinfo.traceback[-1].frame.f_globals
+            self.by_test = (isinstance(self.error, AssertionError)
+                            and raised_in is vars(test_mnist_rnn))
+        return (yield)
 
-        Raises NotWritten where the place is empty, CellFailed where a cell that sets its names
-        failed, and NameError where one of them is missing.
-        """
-        if place in self.unwritten:
-            raise NotWritten(self.unwritten[place])
-        wanted, tests = PLACES[place]
-        names = self.at(place)
-        missing = [name for name in wanted if name not in vars(names)]
-        # A cell that only prints may fail because of an earlier place: no mistake in this one.
-        for names_set, error in self.errors.get(place, []):
-            if missing or names_set.intersection(wanted):
-                raise CellFailed(cells.in_one_line(error))
-        if missing:
-            raise NameError("name '%s' is not defined" % missing[0])
-        return names
+    def are_right(self):
+        return self.error is None and self.passed == self.collected > 0
 
 
-def home_of(name):
-    """Return the title of the section of the solved notebook, up to Train, that sets a name.
+@contextlib.contextmanager
+def nothing_changed():
+    """Throw away what is printed, and put back the random states."""
+    of_numpy, of_python = np.random.get_state(), random.getstate()
+    with open(os.devnull, 'w', encoding='utf-8') as nowhere:
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield
+    np.random.set_state(of_numpy)
+    random.setstate(of_python)
 
-    None: no section does.
+
+def run_tests(section, names):
+    """Run the tests of a section, a class, on a notebook's names, and return the Outcomes."""
+    outcomes = Outcomes(names)
+    tests = '%s::%s' % (test_mnist_rnn.__name__, section.__name__)
+    with nothing_changed(), mock.patch.dict(os.environ, NO_SETTINGS):
+        pytest.main(PYTEST + ['--pyargs', tests], plugins=[outcomes])
+    return outcomes
+
+
+class Session:
+    """The names of a notebook that runs, and the cells of it that failed.
+
+    failed: for each name that a cell sets and that failed, the exception, and what the name stood
+    for afterwards.
     """
-    for section, cell in cells.with_sections(cells.read()):
-        if section == 'Train':
-            break
-        if cell.cell_type == 'code' and name in names_set_by(cell.source):
-            return section
-    return None
+
+    def __init__(self, names):
+        self.names = names
+        self.failed = {}
+
+    def after_cell(self, source, error):
+        """Note what became of a cell. source: Python. error: an exception, or None."""
+        for name in names_set_by(source):
+            self.failed[name] = error, self.names.get(name)
+        updates = self.names.get('updates')
+        if hasattr(updates, '__next__'):
+            # theano.function would use up an iterator, as zip(...), and leave nothing to test.
+            self.names['updates'] = list(updates)
+
+    def error_of(self, name):
+        """Return the exception of the cell that was to set a name, or None."""
+        error, value = self.failed.get(name, (None, None))
+        return error if value is self.names.get(name) else None  # it was set elsewhere since
+
+    def verdict(self, title):
+        """Return the Verdict on a place."""
+        if not __debug__:
+            return Verdict(NOT_CHECKED, 'not checked, since Python was started with -O or '
+                           'PYTHONOPTIMIZE, which leaves out the tests')
+        place = PLACES[title]
+        for name in place.makes:
+            error = self.error_of(name)
+            if error:
+                return self.explain(error, place)
+        if not set(place.makes) <= set(self.names):
+            return Verdict(NOT_WRITTEN, 'not written yet: ' + place.task)
+        outcomes = run_tests(place, self.names)
+        if outcomes.are_right():
+            return Verdict(RIGHT, 'right')
+        if outcomes.error is None:
+            return Verdict(NOT_CHECKED, 'not checked: the tests were stopped')
+        if outcomes.by_test:
+            return Verdict(WRONG, in_one_line(outcomes.error))
+        return self.explain(outcomes.error, place)
+
+    def changed(self, section):
+        """Return what is wrong with the given cells of a section, a sentence, or None."""
+        for name in section.given:
+            if name not in self.names:
+                return self.missing(name, section)
+        if hasattr(section, 'task'):
+            return None
+        outcomes = run_tests(section, self.names)
+        if outcomes.are_right():
+            return None
+        text = in_one_line(outcomes.error) if outcomes.by_test else describe(outcomes.error)
+        return 'a given cell in section "%s" was changed: %s' % (section.title, text)
+
+    def missing(self, name, section):
+        """Return what to tell of a name that a given cell of a section was to set."""
+        error = self.error_of(name)
+        if error:
+            return 'a given cell in section "%s" stopped with %s' % (section.title, describe(error))
+        return ("'%s' is not defined: its cell in section \"%s\" was deleted, or not run"
+                % (name, section.title))
+
+    def wrong(self, section):
+        """Return a Verdict for what builds on a section that is not right; None if it is right."""
+        if hasattr(section, 'task'):
+            if self.verdict(section.title).kind != RIGHT:
+                return Verdict(NOT_CHECKED,
+                               'cannot be checked before "%s" is right' % section.title)
+            return None
+        changed = self.changed(section)
+        return Verdict(WRONG, changed) if changed else None
+
+    def wrong_below(self, section):
+        """Return the Verdict for the first section below one that is not right, or None."""
+        for lower in section.builds_on:
+            found = self.wrong_below(lower) or self.wrong(lower)
+            if found:
+                return found
+        return None
+
+    def explain(self, error, place):
+        """Return the Verdict on a place where the student's code, or Theano, raised an exception."""
+        if isinstance(error, NotImplementedError):
+            return Verdict(NOT_WRITTEN, 'not written yet, or the line with raise was left in: '
+                           + place.task)
+        if type(error) is NameError:
+            return self.explain_name(error.name, place)
+        stops = 'stops with ' + describe(error)
+        of_module = isinstance(getattr(error, 'obj', None), types.ModuleType)  # as T.softmax
+        if isinstance(error, (SyntaxError, ImportError)) or of_module:
+            return Verdict(WRONG, stops)
+        below = self.wrong_below(place)
+        if below is None:
+            return Verdict(WRONG, stops)
+        if below.kind == WRONG:  # a given cell, which need not be the reason
+            return Verdict(WRONG, '%s; and %s' % (stops, below.text))
+        return below
+
+    def explain_name(self, name, place):
+        """Return the Verdict on a place that lacks a name."""
+        for home in SECTIONS:
+            if name in home.given:
+                found = self.wrong_below(home) if home is not place else None
+                return found or Verdict(WRONG, self.missing(name, home))
+            if name in getattr(home, 'makes', []) and home is not place:
+                found = self.wrong_below(home) or self.wrong(home)
+                return found or Verdict(WRONG, "'%s' was not there yet: this section comes after "
+                                        '"%s"' % (name, home.title))
+        error = self.error_of(name)  # of a helper that the student makes
+        if error and type(error) is not NameError:
+            return self.explain(error, place)
+        return Verdict(WRONG, "'%s' is not defined: is it misspelt?" % name)
 
 
-def explain_name(name, place, earlier):
-    """Return what to tell a student about a name that is missing in a place."""
-    home = home_of(name)
-    if home is None:
-        return "name '%s' is not defined: is it misspelt?" % name
-    if home == place:
-        return "name '%s' is not defined: it must be made here" % name
-    if home in earlier:
-        return 'cannot be checked before "%s" is right' % home
-    if home == 'Gradients' and earlier:  # these are given, and fail where an earlier place does
-        return 'cannot be checked before "%s" is right' % earlier[-1]
-    return ('name \'%s\' is not defined: the given cell in section "%s" was deleted or failed'
-            % (name, home))
+def watch(shell):
+    """Return the Session of an IPython shell, which notes the cells that run from now on."""
+    session = Session(shell.user_ns)
+
+    def after_cell(result):
+        source = result.info.transformed_cell or result.info.raw_cell
+        session.after_cell(source, result.error_before_exec or result.error_in_exec)
+
+    shell.events.register('post_run_cell', after_cell)
+    return session
 
 
-def explain(message, place, earlier):
-    """Return what to tell a student about the failure of a place, in one line.
-
-    message: of pytest's report, the exception's name and text. earlier: the titles of the earlier
-    places that are not right.
-    """
-    if message.startswith('failed on setup with "'):
-        message = message.removeprefix('failed on setup with "').removesuffix('"')
-    kind, colon, text = message.partition(':')
-    kind = kind.split('.')[-1]
-    text = text.strip().split('\n')[0]
-    if kind in ('AssertionError', 'Failed'):
-        return text
-    if kind == 'NotWritten':
-        return 'not written yet: ' + text
-    error = text if kind == 'CellFailed' else '%s: %s' % (kind, text)
-    name = re.match(r"NameError: name '(\w+)'", error)
-    if name:
-        return explain_name(name.group(1), place, earlier)
-    if earlier:
-        return '%s (perhaps because "%s" is not right)' % (error, earlier[0])
-    return error
+if get_ipython():
+    here = watch(get_ipython())
 
 
-def read_report(path):
-    """Return what pytest's report (JUnit XML) says of each class of tests: {class: message}.
-
-    The message is the first failure's; None: all tests of the class passed.
-    """
-    messages = {}
-    for case in ElementTree.parse(path).iter('testcase'):
-        tests = case.get('classname').split('.')[-1]
-        messages.setdefault(tests, None)
-        for kind in 'failure', 'error':
-            failed = case.find(kind)
-            if failed is not None and messages[tests] is None:
-                messages[tests] = failed.get('message', '')
-    return messages
+def verdict(title):
+    """Return the verdict on a place of this notebook, one line: 'right', or what is wrong."""
+    return here.verdict(title).text
 
 
-def verdicts(messages):
-    """Return the verdict on each place, {title: text}, from what read_report returns.
-
-    None: it is right.
-    """
-    texts = {}
-    wrong = []
-    for place, (names, tests) in PLACES.items():
-        message = messages.get(tests, 'Failed: was not checked')
-        if message is None:
-            texts[place] = None
-        else:
-            texts[place] = explain(message, place, earlier=wrong)
-            wrong.append(place)
-    return texts
-
-
-def run_tests(path, report):
-    """Test the copy at path in a process of its own, which writes the report.
-
-    Raises cells.NotebookError where the copy keeps it from doing so.
-    """
-    command = [sys.executable, '-m', 'pytest', '-s', '--tb=no', 'tests/test_mnist_rnn.py',
-               '--copy=%s' % path, '--junitxml=%s' % report]
-    output = tempfile.TemporaryFile()
-    try:
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output,
-                       stderr=subprocess.STDOUT, cwd=cells.ROOT, timeout=TIME_LIMIT)
-        reason = 'ended the Python process'
-    except subprocess.TimeoutExpired:
-        reason = 'was stopped after %d seconds: is there an endless loop?' % TIME_LIMIT
-    if not report.exists():
-        output.seek(0)
-        sections = re.findall('Section: (.*)', output.read().decode('utf-8', 'replace'))
-        where = ' in section "%s"' % sections[-1] if sections else ''
-        raise cells.NotebookError('A cell%s %s' % (where, reason))
-
-
-def test(path, report):
-    """Test the copy at path and return what read_report returns. Raises cells.NotebookError."""
-    cells.read(path)  # fails early, and in this process
-    run_tests(path, report)
-    messages = read_report(report)
-    for message in messages.values():
-        if message and 'NotebookError: ' in message:
-            raise cells.NotebookError(message.split('NotebookError: ')[1].removesuffix('"'))
-    return messages
-
-
-def write_report(path, message):
-    """Write a JUnit report of one failed test, for a copy that could not be tested."""
-    suite = ElementTree.Element('testsuite', name='pytest', tests='1', failures='1')
-    case = ElementTree.SubElement(suite, 'testcase', classname='check', name='copy')
-    ElementTree.SubElement(case, 'failure', message=message)
-    ElementTree.ElementTree(suite).write(path)
-
-
-def print_verdicts(messages):
-    """Print a line for each place, and a sentence. Return whether all is right."""
-    texts = verdicts(messages)
-    for number, (place, text) in enumerate(texts.items(), 1):
-        print('%d. %s: %s' % (number, place, text or 'right'))
-    right = list(texts.values()).count(None)
-    if right < len(PLACES):
-        print('%d of %d places are right' % (right, len(PLACES)))
-        return False
-    if messages['TestOneStep']:
-        print('All six places are right, but the network is not: did you change a given cell?')
-        return False
-    print(ALL_RIGHT)
-    return True
-
-
-def check(path, xmlpath=None):
-    """Print a line for each place of the copy at path, and a sentence. Return the exit status.
-
-    xmlpath: where to write pytest's report, or None.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, 'report.xml')
-        try:
-            right = print_verdicts(test(Path(path).resolve(), report))
-        except cells.NotebookError as error:
-            print(error)
-            write_report(report, str(error))
-            right = False
-        if xmlpath:
-            shutil.copyfile(report, xmlpath)
-    return 0 if right else 1
+def place(title):
+    """Print the verdict on a place of this notebook, one line: right, or what is wrong."""
+    print(verdict(title))

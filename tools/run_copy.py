@@ -1,0 +1,148 @@
+"""Runs the cells of a student's copy, and tests each place at the end of its section.
+
+usage: python run_copy.py COPY EVENTS TIME_LIMIT
+
+check_file.py starts it, in a process of its own. It appends an event, a line of JSON, to the file
+EVENTS: for each section that begins, for each verdict, and at the end.
+"""
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import check  # first: it sets the pins before NumPy is imported
+import matplotlib.pyplot  # noqa: F401  if a package is missing, it is not the copy's fault
+import six.moves.cPickle  # noqa: F401
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.text import SList
+from traitlets.config import Config
+
+END = 'Train'  # from this section on, no cell is run
+TITLES = {section.title for section in check.SECTIONS} | {END}
+
+
+class CopyError(Exception):
+    """A file that is not a notebook. The message is what is wrong, without the file's name."""
+
+
+def read(path):
+    """Return a copy's cells, [(type, source)]. Raises CopyError where it can't be read.
+
+    What other programs than Jupyter leave out, or set to null, is taken for empty.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')  # sig: Windows editors add a mark
+        cells = json.loads(text)['cells']
+        return [(cell.get('cell_type'), ''.join(cell.get('source') or '')) for cell in cells]
+    except OSError as error:
+        raise CopyError('cannot be read: %s' % error.strerror) from None
+    except UnicodeDecodeError:
+        raise CopyError('is not UTF-8 text: save it in Jupyter again') from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise CopyError('is not a notebook of nbformat 4: save it in Jupyter again') from None
+
+
+def title_of(source):
+    """Return the title of the exercise's section that a Markdown cell begins, or None."""
+    for line in source.splitlines():
+        if line.startswith('#') and line.strip('# ') in TITLES:
+            return line.strip('# ')
+    return None
+
+
+class Shell(InteractiveShell):
+    """IPython as in a kernel, except that nothing is run outside of Python, or shown."""
+
+    def __init__(self):
+        super().__init__(config=Config({'HistoryManager': {'enabled': False}}))
+        magics = self.magics_manager.magics
+        scripts = self.magics_manager.registry['ScriptMagics'].script_magics
+        for name in 'config', 'edit':
+            magics['line'][name] = lambda line: None
+        for name in ['script', *scripts]:  # %%bash and its kin
+            magics['cell'][name] = lambda line, cell: None
+
+    def system(self, command):
+        """Do nothing, in place of running a shell command."""
+
+    def getoutput(self, command, split=True, depth=0):
+        return SList() if split else ''
+
+    def enable_matplotlib(self, gui=None):
+        return 'agg', 'agg'
+
+    def ask_exit(self):  # exit() calls it
+        raise SystemExit
+
+    def showtraceback(self, *args, **kwargs):
+        """Show nothing."""
+
+    def showsyntaxerror(self, *args, **kwargs):
+        """Show nothing."""
+
+
+def run_cell(shell, session, source):
+    """Run a code cell; what it raises is noted in the session."""
+    try:
+        shell.run_cell(source, store_history=False)
+    except BaseException as error:  # of IPython itself, at a cell that is out of the ordinary
+        session.after_cell(source, error)
+
+
+def run(path, tell):
+    """Run a copy's cells up to END, and tell the events. tell: a function of keyword arguments."""
+    shell = Shell.instance()
+    session = check.watch(shell)
+    check.place = lambda title: None  # the copy's own cells need not check as well
+    section = None
+    told = set()
+
+    def end_section():
+        if section in check.PLACES:
+            told.add(section)
+            tell(place=section, verdict=session.verdict(section))
+
+    for cell_type, source in read(path):
+        title = title_of(source) if cell_type == 'markdown' else None
+        if title:
+            end_section()
+            section = title
+            tell(section=title)
+        if title == END:
+            break
+        if cell_type == 'code':
+            run_cell(shell, session, source)
+    else:
+        end_section()
+    for place in check.PLACES:
+        if place not in told:  # its heading is gone
+            tell(place=place, verdict=session.verdict(place))
+    changed = [session.changed(each) for each in check.SECTIONS]
+    tell(changed=next(filter(None, changed), None))
+
+
+def main():
+    path, events, time_limit = sys.argv[1:]
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # up to here it had errors of the imports
+    if hasattr(signal, 'alarm'):
+        signal.alarm(int(time_limit) + 1)  # ends this process, should check_file.py be gone
+    sys.path.insert(0, str(Path(path).parent))  # as in Jupyter
+    file = open(events, 'a', encoding='utf-8')
+
+    def tell(**event):
+        print(json.dumps(event), file=file, flush=True)
+
+    tell(places=list(check.PLACES))
+    try:
+        run(path, tell)
+    except CopyError as error:
+        tell(unreadable=str(error))
+    except Exception as error:  # of the check itself
+        tell(unreadable='could not be checked: ' + check.describe(error))
+    finally:
+        os._exit(0)  # does not wait for the copy's threads
+
+
+if __name__ == '__main__':
+    main()

@@ -8,7 +8,7 @@ PYTHON = $(CLEAN) .venv/bin/python
 EXERCISE = handout/mnist_rnn.ipynb
 # The shell reads these names from $$COPY and $$COPIES, and make does not expand them: nothing in
 # them is run.
-export COPY = $(EXERCISE)
+export COPY = handout/mnist_rnn.ipynb
 override COPY := $(value COPY)
 export COPIES = copies
 override COPIES := $(value COPIES)
@@ -44,7 +44,7 @@ class: setup  ## checks all copies in a folder and writes a table: make class CO
 	$(PYTHON) tools/check_class.py "$$COPIES"
 
 handout: setup  ## writes the exercise to handout/, a folder to give away, once
-	$(PYTHON) tools/handout.py $(dir $(EXERCISE))
+	$(PYTHON) tools/handout.py handout
 
 lab: setup  ## opens JupyterLab with the exercise or, where there is none, with the notebook
 	.venv/bin/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(OPEN) $(ARGS)

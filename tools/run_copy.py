@@ -96,28 +96,28 @@ def run(path, tell):
     session = check.watch(shell)
     check.place = lambda title: None  # the copy's own cells need not check as well
     section = None
-    told = set()
+    right = set()
 
-    def end_section():
-        if section in check.PLACES:
-            told.add(section)
-            tell(place=section, verdict=session.verdict(section))
+    def judge(place):
+        verdict = session.verdict(place)
+        tell(place=place, verdict=verdict)
+        if verdict.kind == check.RIGHT:
+            right.add(place)
 
     for cell_type, source in read(path):
         title = title_of(source) if cell_type == 'markdown' else None
         if title:
-            end_section()
+            if section in check.PLACES:
+                judge(section)
             section = title
             tell(section=title)
         if title == END:
             break
         if cell_type == 'code':
             run_cell(shell, session, source)
-    else:
-        end_section()
     for place in check.PLACES:
-        if place not in told:  # its heading is gone
-            tell(place=place, verdict=session.verdict(place))
+        if place not in right:  # perhaps it is written further down, or its heading is gone
+            judge(place)
     changed = [session.changed(each) for each in check.SECTIONS]
     tell(changed=next(filter(None, changed), None))
 

@@ -243,10 +243,10 @@ class TestWeights:
     @pytest.fixture
     def value(self, nb, name):
         """The value that a weight starts from, also when it was trained since."""
-        started = zip(getattr(nb, 'weights', ()), getattr(nb, 'initial', ()))
-        for weight, value in started:
+        names = vars(nb)
+        for weight, initial in zip(names.get('weights', ()), names.get('initial', ())):
             if weight is getattr(nb, name):
-                return value
+                return initial
         return getattr(nb, name).get_value()
 
     def test_shared(self, nb, name):
@@ -354,7 +354,8 @@ class TestHiddenStates:
         except ValueError:
             compute({nb.x: np.zeros((size, 28, 28))}, nb.h_states, self.hint)
             raise AssertionError('h_states takes mini-batches of %d images only: x.shape[0] is the '
-                                 'number of images' % size) from None
+                                 'number of images, and T.dot multiplies matrices (* goes entry '
+                                 'by entry)' % size) from None
 
     def test_shape(self, nb, states):
         shape = (IMAGES, nb.hidden_d)
@@ -563,6 +564,8 @@ class TestCompile:
         given = [getattr(nb, gradient) for gradient in self.gradients.values()]
         wanted = list(new.values()) + given + theano.grad(nb.cost, variables)
         hint = 'each new weight is the old one minus learning_rate times its own gradient'
+        compute_cost = theano.function([nb.x, nb.y], nb.cost, on_unused_input='ignore')
+        compute_cost(images, labels)  # a ValueError here is an earlier section's
         return compute({nb.x: images, nb.y: labels}, wanted, hint)
 
     @pytest.fixture(scope='class')

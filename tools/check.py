@@ -6,6 +6,7 @@ names in the kernel, and leave weights and random numbers as they were.
 import contextlib
 import os
 import random
+import re
 import symtable
 import sys
 import types
@@ -57,11 +58,11 @@ def describe(error):
 
 
 def names_set_by(source):
-    """Return the global names that a cell's Python sets; none where it can't be parsed."""
+    """Return the global names that a cell sets; where it is no Python, the first words of lines."""
     try:
         symbols = symtable.symtable(source, 'cell', 'exec').get_symbols()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
+        return set(re.findall(r'^\s*(?:def\s+)?(\w+)', source, re.MULTILINE))
     return {symbol.get_name() for symbol in symbols
             if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()}
 
@@ -224,6 +225,8 @@ class Session:
         if type(error) is NameError:
             return self.explain_name(error.name, place)
         stops = 'stops with ' + describe(error)
+        if 'for @' in stops:
+            stops += ': use T.dot'
         of_module = isinstance(getattr(error, 'obj', None), types.ModuleType)  # as T.softmax
         if isinstance(error, (SyntaxError, ImportError)) or of_module:
             return Verdict(WRONG, stops)

@@ -96,13 +96,13 @@ def run(path, tell):
     session = check.watch(shell)
     check.place = lambda title: None  # the copy's own cells need not check as well
     section = None
-    right = set()
+    written = set()
 
     def judge(place):
         verdict = session.verdict(place)
         tell(place=place, verdict=verdict)
-        if verdict.kind == check.RIGHT:
-            right.add(place)
+        if verdict.kind != check.NOT_WRITTEN:
+            written.add(place)
 
     for cell_type, source in read(path):
         title = title_of(source) if cell_type == 'markdown' else None
@@ -116,7 +116,7 @@ def run(path, tell):
         if cell_type == 'code':
             run_cell(shell, session, source)
     for place in check.PLACES:
-        if place not in right:  # perhaps it is written further down, or its heading is gone
+        if place not in written:  # perhaps it is further down, or its heading is gone
             judge(place)
     changed = [session.changed(each) for each in check.SECTIONS]
     tell(changed=next(filter(None, changed), None))

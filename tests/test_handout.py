@@ -1,5 +1,4 @@
-"""Tests of the exercise, and of what the check tells about a copy."""
-import io
+"""Tests of the exercise and of the folder that make handout writes."""
 import re
 
 import cells
@@ -7,198 +6,164 @@ import check
 import handout
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-SOLUTION = re.compile(r'### BEGIN SOLUTION.*?### END SOLUTION', re.DOTALL)
-EMPTY_PLACE = re.compile(r'# YOUR CODE HERE\n *raise NotImplementedError\(".*"\)')
-
-
-@pytest.fixture
-def exercise():
-    """The exercise, an nbformat notebook."""
-    notebook = nbformat.read(cells.NOTEBOOK, 4)
-    handout.exercise(notebook)
-    return notebook
+EMPTY = '# YOUR CODE HERE\n%sraise NotImplementedError("%s")'
+BEGIN, END = handout.BEGIN, handout.END
 
 
 @pytest.fixture
 def solutions():
-    """What stands in the six places of the solved notebook, in order."""
-    code = [cell.source for cell in cells.read() if cell.cell_type == 'code']
-    return SOLUTION.findall('\n'.join(code))
+    """The lines in the places of the solved notebook, but for the shortest."""
+    code = '\n'.join(cell.source for cell in cells.read() if cell.cell_type == 'code')
+    texts = re.findall(BEGIN + r'\n(.*?)' + END, code, re.DOTALL)
+    return [line.strip() for text in texts for line in text.split('\n') if len(line.strip()) > 12]
 
 
-@pytest.fixture
-def copy_path(tmp_path, exercise, solutions):
-    """A function that fills in the exercise and returns the copy's path.
-
-    Its argument gives changes to the solutions: {number of the place: (old, new)}.
-    """
-    def write(changes):
-        texts = list(solutions)
-        for place, (old, new) in changes.items():
-            assert old in texts[place], old
-            texts[place] = texts[place].replace(old, new)
-        for cell in exercise.cells:
-            if EMPTY_PLACE.search(cell.source):
-                solution = texts.pop(0)
-                cell.source = EMPTY_PLACE.sub(lambda match: solution, cell.source)
-        path = tmp_path / 'copy.ipynb'
-        nbformat.write(exercise, path)
-        return path
-    return write
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A folder as make handout writes it."""
+    target = tmp_path_factory.mktemp('work') / 'handout'
+    handout.write(target)
+    return target
 
 
-def printed_lines(capsys):
-    """Return the lines that the check printed."""
-    return capsys.readouterr().out.splitlines()
+def place_cell(exercise, place):
+    """Return the number of the cell with a place."""
+    task = check.PLACES[place].task
+    number, = [number for number, cell in enumerate(exercise.cells) if task in cell.source]
+    return number
 
 
-def test_six_places_are_empty(exercise):
-    places = [place for cell in exercise.cells for place in EMPTY_PLACE.findall(cell.source)]
-    assert len(places) == 6
+# The exercise.
+
+@pytest.mark.parametrize('place', check.PLACES)
+def test_place_is_empty(exercise, place):
+    source = exercise.cells[place_cell(exercise, place)].source
+    indent = re.search('( *)# YOUR CODE HERE', source).group(1)
+    assert EMPTY % (indent, check.PLACES[place].task) in source
 
 
-@pytest.mark.parametrize('title', check.PLACES)
-def test_every_place_has_a_hint(exercise, title):
-    texts = [cell.source for cell in exercise.cells if cells.title_of(cell) == title]
+@pytest.mark.parametrize('place', check.PLACES)
+def test_check_is_below_the_place(exercise, place):
+    below = exercise.cells[place_cell(exercise, place) + 1]
+    assert below.source == "check.place('%s')" % place
+
+
+@pytest.mark.parametrize('place', check.PLACES)
+def test_place_has_a_hint(exercise, place):
+    texts = [cell.source for cell in exercise.cells if cells.title_of(cell) == place]
     assert '*Hint.*' in texts[0]
 
 
-@pytest.mark.parametrize('secret', ['SOLUTION', 'T.tanh(a)', 'DEVIATIONS', '91.05'])
-def test_nothing_of_the_solution_is_left(exercise, secret):
-    assert not [cell.id for cell in exercise.cells if secret in cell.source]
+@pytest.mark.parametrize('place', check.PLACES)
+def test_task_names_the_place(exercise, place):
+    task, = [cell.source for cell in exercise.cells if cell.id == 'task']
+    assert '*%s*' % place in task
+
+
+@pytest.mark.parametrize('place', check.PLACES)
+def test_place_is_a_solution_of_nbgrader(place):
+    cell = handout.places(nbformat.read(cells.NOTEBOOK, 4))[place]
+    assert cell.metadata.nbgrader.solution is True
+
+
+@pytest.mark.parametrize('place', check.PLACES)
+def test_nbgrader_tests_the_place(place):
+    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    handout.exercise(notebook, nbgrader=True)
+    tests = [cell for cell in notebook.cells if "check.verdict('%s')" % place in cell.source]
+    assert tests[0].metadata.nbgrader.grade is True
 
 
 def test_no_output_is_left(exercise):
     assert not [cell.id for cell in exercise.cells if cell.get('outputs')]
 
 
-def test_commands_of_the_task_exist():
-    task = handout.TASK.read_text(encoding='utf-8')
-    assert '    make check\n' in task
-    assert '\ncheck: ' in (cells.ROOT / 'Makefile').read_text()
+def test_cells_for_readers_of_the_solution_are_gone(exercise):
+    assert not [cell.id for cell in exercise.cells if 'solved' in cell.metadata.get('tags', [])]
 
 
-def test_a_missing_picture_is_named():
-    with pytest.raises(ValueError, match='has no cell with the id picture'):
-        handout.exercise(nbformat.v4.new_notebook())
+@pytest.mark.parametrize('name', [name for section in check.SECTIONS for name in
+                                  section.given + getattr(section, 'makes', [])])
+def test_every_name_of_the_table_is_in_the_notebook(nb, name):
+    assert hasattr(nb, name)
 
 
-@pytest.mark.slow
-def test_a_solved_exercise_is_right(copy_path, capsys):
-    status = check.check(copy_path({}))
-    assert printed_lines(capsys)[-1] == check.ALL_RIGHT
-    assert status == 0
+# Marks that are not as they must be.
+
+@pytest.mark.parametrize('source', [
+    BEGIN, END, BEGIN + '\n' + BEGIN + '\n' + END, END + '\n' + BEGIN,
+    BEGIN + '\n' + END + '\n' + END])
+def test_marks_must_be_in_pairs(source):
+    with pytest.raises(handout.HandoutError, match='has no partner'):
+        handout.emptied(source, 'make it')
 
 
-def test_a_right_copy_is_praised(capsys):
-    messages = {tests: None for names, tests in check.PLACES.values()}
-    assert check.print_verdicts({**messages, 'TestOneStep': None})
-    assert printed_lines(capsys)[-1] == check.ALL_RIGHT
+def test_a_text_must_have_no_marks():
+    notebook = new_notebook(cells=[new_markdown_cell('## Cost\n' + BEGIN)])
+    with pytest.raises(handout.HandoutError, match='A text in section "Cost" has the mark'):
+        handout.places(notebook)
 
 
-def test_a_given_cell_that_was_changed_is_mentioned(capsys):
-    messages = {tests: None for names, tests in check.PLACES.values()}
-    assert not check.print_verdicts({**messages, 'TestOneStep': 'AssertionError'})
-    assert printed_lines(capsys)[-1].endswith('did you change a given cell?')
+def test_a_section_has_one_place():
+    cell = new_code_cell(BEGIN + '\n' + END)
+    notebook = new_notebook(cells=[new_markdown_cell('## Cost'), cell, cell])
+    with pytest.raises(handout.HandoutError, match='"Cost" has two cells with a place'):
+        handout.places(notebook)
 
 
-def test_every_mistake_is_named_in_its_own_place(copy_path, capsys):
-    """Six mistakes in one copy, since none hides another."""
-    status = check.check(copy_path({
-        0: ('(num_frames, 10)', '(num_frames, 11)'),
-        1: ('glorot_uniform(hidden_d, hidden_d)', 'glorot_uniform(hidden_d, input_d)'),
-        2: ('h_states_sum + h_states', 'h_states_sum + a'),
-        3: (' / time_steps', ''),
-        4: ('T.mean', 'T.sum'),
-        5: ('learning_rate * grad_V', 'learning_rate * grad_W'),
-    }))
-    assert printed_lines(capsys) == [
-        '1. One-hot labels: onehot([2]) must be [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]], and is '
-        '[[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]',
-        '2. Weights: W must have the shape (100, 100), and has (100, 28)',
-        '3. Hidden states: h_states_sum does not depend on h_states: was it left out?',
-        '4. Prediction: y_prob is not the softmax of the mean state times V plus b_V',
-        '5. Cost: cost must be the mean over the mini-batch, not the sum',
-        '6. Compile: the new V must be V - learning_rate * grad_V, and has grad_W',
-        '0 of 6 places are right']
-    assert status == 1
+def test_a_place_without_tests_is_refused():
+    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    notebook.cells += [new_markdown_cell('## Seventh'), new_code_cell(BEGIN + '\n' + END)]
+    with pytest.raises(handout.HandoutError, match="'Seventh'.*but the tests in"):
+        handout.exercise(notebook)
 
 
-@pytest.fixture
-def one_cell(tmp_path):
-    """A function that writes a copy with one cell, in section "Weights", and returns its path."""
-    def write(line):
-        notebook = nbformat.v4.new_notebook(cells=[
-            nbformat.v4.new_markdown_cell('## Weights'), nbformat.v4.new_code_cell(line)])
-        nbformat.write(notebook, tmp_path / 'copy.ipynb')
-        return tmp_path / 'copy.ipynb'
-    return write
+def test_tests_without_a_place_are_refused():
+    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id != 'cost-code']
+    with pytest.raises(handout.HandoutError, match='but the tests in'):
+        handout.exercise(notebook)
 
 
-def test_a_copy_that_ends_its_process_has_failed(one_cell, tmp_path, capsys):
-    report = tmp_path / 'report.xml'
-    status = check.check(one_cell('import os; os._exit(0)'), report)
-    assert printed_lines(capsys) == ['A cell in section "Weights" ended the Python process']
-    assert 'ended the Python process' in report.read_text()
-    assert status == 1
+def test_a_missing_cell_is_named():
+    with pytest.raises(handout.HandoutError, match='has no cell with the id picture'):
+        handout.insert_after(new_notebook(), 'picture', new_markdown_cell(''))
 
 
-def test_a_copy_that_never_ends_has_failed(one_cell, capsys, monkeypatch):
-    monkeypatch.setattr(check, 'TIME_LIMIT', 1)
-    status = check.check(one_cell('while True: pass'))
-    line, = printed_lines(capsys)
-    assert line.endswith('was stopped after 1 seconds: is there an endless loop?')
-    assert status == 1
+# The folder.
+
+def test_folder_has_all_files(folder):
+    written = {str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()}
+    assert written == {*handout.FILES, 'mnist_rnn.ipynb'}
 
 
-@pytest.mark.parametrize('line, reason', [
-    ('exit()', 'ends the program: take out exit(), quit() or sys.exit()'),
-    ('input()', 'reads the keyboard: take out input()')])
-def test_a_cell_that_would_stop_jupyter_is_named(one_cell, monkeypatch, line, reason):
-    monkeypatch.setattr('sys.stdin', io.StringIO())
-    with pytest.raises(cells.NotebookError) as caught:
-        check.Copy(one_cell(line))
-    assert str(caught.value) == 'A cell in section "Weights" ' + reason
+def test_folder_has_no_solution(folder, solutions):
+    texts = [path.read_text() for path in folder.iterdir() if path.is_file()]
+    assert len(solutions) > 12
+    assert not [line for line in solutions for text in texts if line in text]
 
 
-@pytest.mark.parametrize('message, text', [
-    ('AssertionError: W must be square\nassert False', 'W must be square'),
-    ('failed on setup with "check.NotWritten: make cost"', 'not written yet: make cost'),
-    ('failed on setup with "check.CellFailed: NameError: name \'yprob\' is not defined"',
-     "name 'yprob' is not defined: is it misspelt?"),
-    ('failed on setup with "NameError: name \'cost\' is not defined"',
-     "name 'cost' is not defined: it must be made here"),
-    ('failed on setup with "check.CellFailed: NameError: name \'y_prob\' is not defined"',
-     'cannot be checked before "Prediction" is right'),
-    ('failed on setup with "check.CellFailed: NameError: name \'y\' is not defined"',
-     'name \'y\' is not defined: the given cell in section "Inputs" was deleted or failed'),
-    ('failed on setup with "check.CellFailed: TypeError: no number"',
-     'TypeError: no number (perhaps because "Weights" is not right)'),
-    ('ValueError: \nsecond line',
-     'ValueError: second line (perhaps because "Weights" is not right)')])
-def test_a_failure_of_cost_is_told_in_one_line(message, text):
-    assert check.explain(message, 'Cost', earlier=['Weights', 'Prediction']) == text
+def test_packages_of_the_exercise_are_pinned(folder):
+    names = re.findall(r'^(\w+)', (folder / 'requirements.txt').read_text(), re.MULTILINE)
+    pins = re.findall(r'^(\w+)==', (folder / 'constraints.txt').read_text(), re.MULTILINE)
+    assert names and set(names) <= set(pins)
 
 
-@pytest.mark.parametrize('content, message', [
-    (b'', 'is not a notebook of nbformat 4'),
-    (b'[]', 'is not a notebook of nbformat 4'),
-    (b'{"cells": [1]}', 'is not a notebook of nbformat 4'),
-    (b'\xff\xfe{\x00}\x00', 'is not UTF-8 text')])
-def test_a_bad_file_is_named(tmp_path, content, message):
-    (tmp_path / 'copy.ipynb').write_bytes(content)
-    with pytest.raises(cells.NotebookError, match=message):
-        cells.read(tmp_path / 'copy.ipynb')
+def test_work_is_not_overwritten(tmp_path):
+    (tmp_path / 'handout').mkdir()
+    (tmp_path / 'handout' / 'mnist_rnn.ipynb').write_text('my work')
+    with pytest.raises(handout.HandoutError, match='already exists and was not changed'):
+        handout.write(tmp_path / 'handout')
+    assert (tmp_path / 'handout' / 'mnist_rnn.ipynb').read_text() == 'my work'
 
 
-@pytest.mark.parametrize('source, python', [
-    ('x = 1', 'x = 1'),
-    ('%matplotlib inline\nx = 1', 'pass\nx = 1'),
-    ('!pip install x\n?x\nx?', 'pass\npass\npass'),
-    ('%time x = 1', 'x = 1'),
-    ('%%time\nx = 1', 'pass\nx = 1'),
-    ('%%bash\nx=1', ''),
-    ('y = (1\n     % z)\n!ls', 'y = (1\n     % z)\npass')])
-def test_magics_and_shell_commands_are_left_out(source, python):
-    assert cells.python_of(source) == python
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    def full(notebook, path):
+        path.write_text('{')
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(nbformat, 'write', full)
+    with pytest.raises(OSError):
+        handout.write(tmp_path / 'handout')
+    assert list(tmp_path.iterdir()) == []

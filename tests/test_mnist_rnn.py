@@ -593,7 +593,7 @@ class TestCompile:
             'learning_rate must be above 0, and is %s: the cell under "Hyper-parameters" was '
             'changed' % nb.learning_rate)
 
-    @pytest.mark.parametrize('number, name', enumerate(['U', 'W', 'V', 'b_hidden', 'b_V']))
+    @pytest.mark.parametrize('number, name', list(enumerate(['U', 'W', 'V', 'b_hidden', 'b_V'])))
     def test_weight_is_still_there(self, nb, number, name):
         assert getattr(nb, name) is nb.weights[number], (
             '%s is not the variable of section "Weights" any more: if this cell has a line that '

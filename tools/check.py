@@ -43,18 +43,18 @@ class Verdict(NamedTuple):
 
 
 def in_one_line(text):
-    """Return the first line of a text, at most 300 characters that can be printed."""
-    lines = str(text).strip().splitlines()
-    shown = ''.join(character if character.isprintable() else ' ' for character in ''.join(lines[:1]))
-    return shown if len(shown) <= 300 else shown[:300] + ' ...'
+    """Return the first line of a text, at most 300 characters, without any that can't be printed."""
+    line = str(text).strip().partition('\n')[0]
+    shown = ''.join(character if character.isprintable() else ' ' for character in line[:300])
+    return shown if len(line) <= 300 else shown + ' ...'
 
 
 def describe(error):
     """Return an exception's name and the first line of what it says."""
-    text = error
+    text = str(error)
     if isinstance(error, SyntaxError):
         text = '%s, in line %s of its cell' % (error.msg, error.lineno)
-    return in_one_line('%s: %s' % (type(error).__name__, in_one_line(text))).removesuffix(': ')
+    return in_one_line(': '.join([type(error).__name__] + text.strip().splitlines()[:1]))
 
 
 def names_set_by(source):
@@ -74,6 +74,9 @@ class Names(types.SimpleNamespace):
         if name.startswith('__'):
             raise AttributeError(name)
         raise NameError("name '%s' is not defined" % name, name=name)
+
+    def __repr__(self):  # pytest asks for it after a failure, and there are many arrays
+        return 'nb'
 
 
 class Outcomes:

@@ -1,4 +1,4 @@
-"""Tests of the network, section by section: of the saved notebook, and of a student's copy.
+"""Tests of the network, place by place: of the saved notebook, and of a student's copy.
 
 Each class tests one section. The fixture nb has the notebook's names as attributes. Weights, images
 and labels are random; a section that starts from another one's symbol is also tested with given
@@ -7,10 +7,11 @@ values for it, so that a mistake in one section is not another's.
 tools/check.py reads from the classes what the exercise consists of:
 
 title      the section's heading
-task       what a student is to write there; a class without it tests given cells
+task       what a student is to write there; a class without it, here or in test_given.py, tests
+           given cells
 makes      the names that the student's lines make
 given      the names that the given lines make
-builds_on  the classes of the sections that this one starts from
+builds_on  the titles of the sections that this one starts from
 
 A student reads the message of the first assertion that fails.
 """
@@ -96,64 +97,12 @@ def assert_depends(nb, name, on):
         'section again.)' % (name, on, on))
 
 
-class TestImports:
-    title = 'Imports'
-    given = ['theano', 'T', 'np', 'plt', 'pickle', 'gzip', 'hashlib', 'io', 'Path']
-    builds_on = []
-
-    def test_theano(self, nb):
-        assert nb.theano is theano, 'theano must be the module theano'
-
-    def test_tensor(self, nb):
-        assert nb.T is T, 'T must be the module theano.tensor'
-
-    def test_numpy(self, nb):
-        assert nb.np is np, 'np must be the module numpy'
-
-
-class TestData:
-    title = 'The data'
-    given = ['train_set', 'valid_set', 'test_set', 'X_valid', 'Yv_labels', 'X_test', 'Yt_labels']
-    builds_on = [TestImports]
-
-    @pytest.mark.parametrize('name, number', [('train', 50000), ('valid', 10000), ('test', 10000)])
-    def test_images(self, nb, name, number):
-        shape = getattr(nb, name + '_set')[0].shape
-        assert shape == (number, 28, 28), (
-            'the images in %s_set must have the shape %s, and have %s'
-            % (name, (number, 28, 28), shape))
-
-    def test_validation_labels(self, nb):
-        assert np.array_equal(nb.Yv_labels, nb.valid_set[1]), (
-            'Yv_labels must be the labels in valid_set')
-
-    def test_test_labels(self, nb):
-        assert np.array_equal(nb.Yt_labels, nb.test_set[1]), (
-            'Yt_labels must be the labels in test_set')
-
-
-class TestShuffle:
-    title = 'Shuffle'
-    given = ['X_train', 'Y_labels']
-    builds_on = [TestData]
-
-    def test_images(self, nb):
-        order = np.random.RandomState(0).permutation(50000)[:100]
-        assert np.array_equal(nb.X_train[:100], nb.train_set[0][order]), (
-            'X_train must have the training images in the order of RandomState(0)')
-
-    def test_labels(self, nb):
-        order = np.random.RandomState(0).permutation(50000)
-        assert np.array_equal(nb.Y_labels, nb.train_set[1][order]), (
-            'Y_labels must have the training labels in the order of RandomState(0)')
-
-
 class TestOneHotLabels:
     title = 'One-hot labels'
     task = 'make the array onehot, of shape (len(inp), 10), from inp'
     makes = ['onehot']
     given = []
-    builds_on = [TestImports]
+    builds_on = ['Imports']
 
     @pytest.fixture(scope='class')
     def encoded(self, nb):
@@ -198,37 +147,12 @@ class TestOneHotLabels:
         raise AssertionError('onehot(%r) must raise a ValueError' % (labels,))
 
 
-class TestEncodedLabels:
-    title = 'One-hot labels'
-    given = ['Y_train', 'Y_valid', 'Y_test']
-    builds_on = [TestShuffle, TestOneHotLabels]
-
-    @pytest.mark.parametrize('name, labels', [
-        ('Y_train', 'Y_labels'), ('Y_valid', 'Yv_labels'), ('Y_test', 'Yt_labels')])
-    def test_labels(self, nb, name, labels):
-        assert np.array_equal(getattr(nb, name).argmax(axis=1), getattr(nb, labels)), (
-            '%s must be onehot(%s)' % (name, labels))
-
-
-class TestHyperParameters:
-    title = 'Hyper-parameters'
-    values = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
-              'draw_seed': 1234, 'input_d': 28, 'output_d': 10, 'time_steps': 28}
-    given = list(values)
-    builds_on = []
-
-    @pytest.mark.parametrize('name', values)
-    def test_value(self, nb, name):
-        assert getattr(nb, name) == self.values[name], (
-            '%s must be %s, and is %s' % (name, self.values[name], getattr(nb, name)))
-
-
 class TestWeights:
     title = 'Weights'
     task = "draw U, W and V from rng, in this order, within Glorot's bounds"
     makes = ['U', 'W', 'V']
     given = ['rng', 'b_hidden', 'b_V', 'weights', 'initial', 'set_weights']
-    builds_on = [TestImports, TestHyperParameters]
+    builds_on = ['Imports', 'Hyper-parameters']
 
     @pytest.fixture(scope='class')
     def shapes(self, nb):
@@ -284,34 +208,12 @@ class TestWeights:
             'then V, one array a call, from a fresh rng' % name)
 
 
-class TestBiases:
-    title = 'Weights'
-    given = []
-    builds_on = [TestWeights]
-
-    @pytest.mark.parametrize('number, name', [(3, 'b_hidden'), (4, 'b_V')])
-    def test_starts_at_zero(self, nb, number, name):
-        assert not nb.initial[number].any(), '%s must start at 0' % name
-
-
-class TestInputs:
-    title = 'Inputs'
-    given = ['x', 'y']
-    builds_on = [TestImports]
-
-    def test_images(self, nb):
-        assert nb.x.type == T.tensor3(dtype='float64').type, "x must be T.tensor3('x')"
-
-    def test_labels(self, nb):
-        assert nb.y.type == T.matrix(dtype='float64').type, "y must be T.matrix('y')"
-
-
 class TestHiddenStates:
     title = 'Hidden states'
     task = 'make the next h_states, and add it to h_states_sum'
     makes = ['h_states', 'h_states_sum']
     given = []
-    builds_on = [TestWeights, TestBiases, TestInputs]
+    builds_on = ['Weights', 'Inputs']
     hint = 'x[:, t, :], (n, 28), goes with U, and h_states, (n, 100), with W'
 
     @pytest.fixture(scope='class')
@@ -385,7 +287,7 @@ class TestPrediction:
     task = 'make y_prob from h_states_sum, V and b_V'
     makes = ['y_prob']
     given = ['y_pred']
-    builds_on = [TestHiddenStates]
+    builds_on = ['Hidden states']
     hint = 'the mean state, (n, 100), goes with V, (100, 10), in this order'
 
     @pytest.fixture(scope='class')
@@ -456,7 +358,7 @@ class TestCost:
     task = 'make cost from y_prob and y'
     makes = ['cost']
     given = []
-    builds_on = [TestPrediction]
+    builds_on = ['Prediction']
     hint = 'y_prob and y both have the shape (n, 10)'
 
     @pytest.fixture(scope='class')
@@ -519,25 +421,12 @@ class TestCost:
             "cost is not the mean of -log of the true class's probability")
 
 
-class TestGradients:
-    title = 'Gradients'
-    given = ['grad_W', 'grad_U', 'grad_V', 'grad_bh', 'grad_bV']
-    builds_on = [TestCost]
-
-    @pytest.mark.parametrize('name, weight', [
-        ('grad_W', 'W'), ('grad_U', 'U'), ('grad_V', 'V'), ('grad_bh', 'b_hidden'),
-        ('grad_bV', 'b_V')])
-    def test_dimensions(self, nb, name, weight):
-        assert getattr(nb, name).ndim == getattr(nb, weight).ndim, (
-            '%s must be the gradient of cost with respect to %s' % (name, weight))
-
-
 class TestCompile:
     title = 'Compile'
     task = 'make updates, a list of five pairs'
     makes = ['updates']
     given = []
-    builds_on = [TestGradients]
+    builds_on = ['Gradients']
     gradients = {'U': 'grad_U', 'W': 'grad_W', 'V': 'grad_V',
                  'b_hidden': 'grad_bh', 'b_V': 'grad_bV'}
 
@@ -659,7 +548,7 @@ class TestOneStep:
 
     title = 'Compile'
     given = ['cost_pred', 'sgd_step']
-    builds_on = [TestCompile]
+    builds_on = []
 
     @pytest.fixture
     def before(self, nb, weights):

@@ -22,12 +22,17 @@ import bitwise  # noqa: E402
 bitwise.pin()  # before NumPy is imported
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import test_given  # noqa: E402
 import test_mnist_rnn  # noqa: E402
 from IPython import get_ipython  # noqa: E402
 
-SECTIONS = [value for name, value in vars(test_mnist_rnn).items() if name.startswith('Test')]
+SECTIONS = [value for module in (test_given, test_mnist_rnn)
+            for name, value in vars(module).items() if name.startswith('Test')]
 PLACES = {section.title: section for section in SECTIONS if hasattr(section, 'task')}
 RIGHT, NOT_WRITTEN, WRONG, NOT_CHECKED = 'right', 'not written yet', 'wrong', 'not checked'
+# What a cell must not do, by the exception that it ends in.
+FORBIDDEN = {SystemExit: 'ends the program: take out exit(), quit() or sys.exit()',
+             EOFError: 'waits for the keyboard: take out input()'}
 # pytest in a kernel: without settings of the user's, and without what writes or takes long.
 PYTEST = ['--import-mode=append', '--noconftest', '-c', os.devnull, '--assert=plain', '-x', '-s',
           '-p', 'no:terminal', '-p', 'no:cacheprovider', '-p', 'no:faulthandler',
@@ -106,9 +111,9 @@ class Outcomes:
             self.passed += call.when == 'call'
         elif self.error is None:
             self.error = call.excinfo.value
-            raised_in = call.excinfo.traceback[-1].frame.f_globals
+            raised_in = call.excinfo.traceback[-1].frame.f_globals['__name__']
             self.by_test = (isinstance(self.error, AssertionError)
-                            and raised_in is vars(test_mnist_rnn))
+                            and raised_in in (test_given.__name__, test_mnist_rnn.__name__))
         return (yield)
 
     def are_right(self):
@@ -129,7 +134,7 @@ def nothing_changed():
 def run_tests(section, names):
     """Run the tests of a section, a class, on a notebook's names, and return the Outcomes."""
     outcomes = Outcomes(names)
-    tests = '%s::%s' % (test_mnist_rnn.__name__, section.__name__)
+    tests = '%s::%s' % (section.__module__, section.__name__)
     with nothing_changed(), mock.patch.dict(os.environ, NO_SETTINGS):
         pytest.main(PYTEST + ['--pyargs', tests], plugins=[outcomes])
     return outcomes
@@ -214,10 +219,11 @@ class Session:
 
     def wrong_below(self, section):
         """Return the Verdict for the first section below one that is not right, or None."""
-        for lower in section.builds_on:
-            found = self.wrong_below(lower) or self.wrong(lower)
-            if found:
-                return found
+        for lower in SECTIONS:
+            if lower.title in section.builds_on:
+                found = self.wrong_below(lower) or self.wrong(lower)
+                if found:
+                    return found
         return None
 
     def explain(self, error, place):
@@ -227,7 +233,7 @@ class Session:
                            + place.task)
         if type(error) is NameError:
             return self.explain_name(error.name, place)
-        stops = 'stops with ' + describe(error)
+        stops = FORBIDDEN.get(type(error), 'stops with ' + describe(error))
         if 'for @' in stops:
             stops += ': use T.dot'
         of_module = isinstance(getattr(error, 'obj', None), types.ModuleType)  # as T.softmax
@@ -243,13 +249,14 @@ class Session:
     def explain_name(self, name, place):
         """Return the Verdict on a place that lacks a name."""
         for home in SECTIONS:
-            if name in home.given:
-                found = self.wrong_below(home) if home is not place else None
-                return found or Verdict(WRONG, self.missing(name, home))
-            if name in getattr(home, 'makes', []) and home is not place:
+            if name not in home.given + getattr(home, 'makes', []):
+                continue
+            if home is not place:
                 found = self.wrong_below(home) or self.wrong(home)
                 return found or Verdict(WRONG, "'%s' was not there yet: this section comes after "
                                         '"%s"' % (name, home.title))
+            if name in home.given:
+                return Verdict(WRONG, self.missing(name, home))
         error = self.error_of(name)  # of a helper that the student makes
         if error and type(error) is not NameError:
             return self.explain(error, place)

@@ -28,6 +28,7 @@ FILES = {
     'check.py': cells.ROOT / 'tools' / 'check.py',
     'check_file.py': cells.ROOT / 'tools' / 'check_file.py',
     'run_copy.py': cells.ROOT / 'tools' / 'run_copy.py',
+    'test_given.py': cells.ROOT / 'tests' / 'test_given.py',
     'test_mnist_rnn.py': cells.ROOT / 'tests' / 'test_mnist_rnn.py',
     'reference.py': cells.ROOT / 'tests' / 'reference.py',
     'data/mnist.pkl.gz': cells.ROOT / 'data' / 'mnist.pkl.gz',

@@ -83,6 +83,13 @@ def is_close(value, expected):
             and np.allclose(value, expected, rtol=0, atol=1e-10, equal_nan=True))
 
 
+def assert_time_steps(nb):
+    """Fail if this number, which a student may use in place of 28, was changed."""
+    assert nb.time_steps == 28, (
+        'time_steps must be 28, and is %s: the cell under "Hyper-parameters" was changed'
+        % nb.time_steps)
+
+
 def assert_symbol(nb, name):
     """Fail if a name does not stand for a symbol of Theano's."""
     value = getattr(nb, name)
@@ -152,7 +159,7 @@ class TestWeights:
     task = "draw U, W and V from rng, in this order, within Glorot's bounds"
     makes = ['U', 'W', 'V']
     given = ['rng', 'b_hidden', 'b_V', 'weights', 'initial', 'set_weights']
-    builds_on = ['Imports', 'Hyper-parameters']
+    builds_on = ['Imports']
 
     @pytest.fixture(scope='class')
     def shapes(self, nb):
@@ -222,9 +229,7 @@ class TestHiddenStates:
         return compute({nb.x: images}, [nb.h_states, nb.h_states_sum], self.hint)
 
     def test_time_steps(self, nb):
-        assert nb.time_steps == 28, (
-            'time_steps must be 28, and is %s: the cell under "Hyper-parameters" was changed'
-            % nb.time_steps)
+        assert_time_steps(nb)
 
     @pytest.mark.parametrize('name', makes)
     def test_symbol(self, nb, name):
@@ -310,6 +315,9 @@ class TestPrediction:
         """Whether the network is right up to here."""
         _, sums = reference.hidden_states(weights, images)
         return is_close(from_images, reference.probabilities(weights, sums))
+
+    def test_time_steps(self, nb):
+        assert_time_steps(nb)
 
     def test_symbol(self, nb):
         assert_symbol(nb, 'y_prob')

@@ -239,12 +239,7 @@ class Session:
         of_module = isinstance(getattr(error, 'obj', None), types.ModuleType)  # as T.softmax
         if isinstance(error, (SyntaxError, ImportError)) or of_module:
             return Verdict(WRONG, stops)
-        below = self.wrong_below(place)
-        if below is None:
-            return Verdict(WRONG, stops)
-        if below.kind == WRONG:  # a given cell, which need not be the reason
-            return Verdict(WRONG, '%s; and %s' % (stops, below.text))
-        return below
+        return self.wrong_below(place) or Verdict(WRONG, stops)
 
     def explain_name(self, name, place):
         """Return the Verdict on a place that lacks a name."""

@@ -151,7 +151,7 @@ def main():
         sys.exit('%s was not written: %s' % (target, error))
     except KeyboardInterrupt:
         sys.exit('\nInterrupted: %s was not written' % target)
-    print('The exercise is %s. Open it in JupyterLab: make lab' % (target / cells.NOTEBOOK.name))
+    print('The exercise is in %s; its README.md says how to start' % target)
 
 
 if __name__ == '__main__':

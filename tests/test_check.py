@@ -181,6 +181,12 @@ def test_what_follows_waits_for_the_earlier_place(session, run):
         check.NOT_CHECKED, 'cannot be checked before "Prediction" is right')
 
 
+def test_what_is_made_further_down_is_told(session, run):
+    del session.names['cost'], session.names['U']
+    run('U = theano.shared(cost)')
+    assert session.verdict('Weights').text == "'cost' is made further down, in section \"Cost\""
+
+
 def test_an_error_waits_for_the_earlier_place(session, run):
     run('y_prob = 3')
     run('cost = T.mean(T.nnet.categorical_crossentropy(y_prob, y))')

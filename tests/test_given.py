@@ -89,7 +89,7 @@ class TestHyperParameters:
 
 class TestBiases:
     title = 'Weights'
-    given = []
+    given = ['initial']
     builds_on = []
 
     @pytest.mark.parametrize('number, name', [(3, 'b_hidden'), (4, 'b_V')])

@@ -26,7 +26,7 @@ import test_given  # noqa: E402
 import test_mnist_rnn  # noqa: E402
 from IPython import get_ipython  # noqa: E402
 
-SECTIONS = [value for module in (test_given, test_mnist_rnn)
+SECTIONS = [value for module in (test_mnist_rnn, test_given)
             for name, value in vars(module).items() if name.startswith('Test')]
 PLACES = {section.title: section for section in SECTIONS if hasattr(section, 'task')}
 RIGHT, NOT_WRITTEN, WRONG, NOT_CHECKED = 'right', 'not written yet', 'wrong', 'not checked'
@@ -140,6 +140,15 @@ def run_tests(section, names):
     return outcomes
 
 
+def titles_below(section):
+    """Return the titles of all sections that a section builds on, directly or not."""
+    titles = set(section.builds_on)
+    for lower in SECTIONS:
+        if lower.title in section.builds_on:
+            titles |= titles_below(lower)
+    return titles
+
+
 class Session:
     """The names of a notebook that runs, and the cells of it that failed.
 
@@ -246,6 +255,9 @@ class Session:
         for home in SECTIONS:
             if name not in home.given + getattr(home, 'makes', []):
                 continue
+            if place.title in titles_below(home):
+                return Verdict(WRONG, "'%s' is made further down, in section \"%s\""
+                               % (name, home.title))
             if home is not place:
                 found = self.wrong_below(home) or self.wrong(home)
                 return found or Verdict(WRONG, "'%s' was not there yet: this section comes after "

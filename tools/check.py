@@ -259,9 +259,14 @@ class Session:
                 return Verdict(WRONG, "'%s' is made further down, in section \"%s\""
                                % (name, home.title))
             if home is not place:
-                found = self.wrong_below(home) or self.wrong(home)
-                return found or Verdict(WRONG, "'%s' was not there yet: this section comes after "
-                                        '"%s"' % (name, home.title))
+                found = self.wrong_below(home)
+                if hasattr(home, 'task'):
+                    found = found or self.wrong(home)
+                if found:
+                    return found
+            if name in self.names:
+                return Verdict(WRONG, "'%s' was not there yet: this section comes after \"%s\""
+                               % (name, home.title))
             if name in home.given:
                 return Verdict(WRONG, self.missing(name, home))
         error = self.error_of(name)  # of a helper that the student makes

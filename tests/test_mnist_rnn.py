@@ -238,8 +238,8 @@ class TestHiddenStates:
     def test_is_set(self, nb):
         graph = ancestors([nb.h_states])
         assert any(getattr(nb, name) in graph for name in ('U', 'W', 'b_hidden')), (
-            'h_states is still h_0, which is 0: give the new state the name h_states, and run the '
-            'cell again if U, W or b_hidden were made anew')
+            'h_states depends on none of U, W and b_hidden: give the new state the name h_states. '
+            '(If they were made anew since, run this section again.)')
 
     def test_no_images(self, nb):
         arrays = [variable for variable in ancestors([nb.h_states])

@@ -222,7 +222,8 @@ def test_a_thread_that_never_ends_is_not_waited_for(copy):
 
 
 def test_a_module_beside_the_copy_is_found(copy):
-    path = copy(Cost='from helper import cost')
+    """And a place may be written in a later section."""
+    path = copy(Cost='pass', Compile='from helper import cost')
     (path.parent / 'helper.py').write_text('cost = 3')
     assert check_file.check(path).verdicts['Cost'] == [
         'wrong', "cost must be made of Theano's symbols, and is a int"]

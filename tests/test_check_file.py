@@ -178,6 +178,12 @@ def test_nothing_of_the_shell_is_run(shell, monkeypatch, tmp_path, source):
     assert not (tmp_path / 'made').exists()
 
 
+@pytest.mark.parametrize('source', ['print(1)', 'display(1)', '1'])
+def test_output_is_not_kept(shell, source):
+    shell.run_cell(source, store_history=False)
+    assert not shell.history_manager.outputs
+
+
 @pytest.mark.parametrize('source, text', [
     ('cost = 1\nexit()', 'ends the program: take out exit(), quit() or sys.exit()'),
     ('cost = 1\nraise SystemExit', 'ends the program: take out exit(), quit() or sys.exit()'),

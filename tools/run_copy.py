@@ -51,11 +51,19 @@ def title_of(source):
     return None
 
 
+class Forgetful(dict):
+    """Gives an empty list for every key, and keeps none."""
+
+    def __missing__(self, key):
+        return []
+
+
 class Shell(InteractiveShell):
-    """IPython as in a kernel, except that nothing is run outside of Python, or shown."""
+    """IPython as in a kernel, except that nothing is run outside of Python, shown or kept."""
 
     def __init__(self):
         super().__init__(config=Config({'HistoryManager': {'enabled': False}}))
+        self.history_manager.outputs = Forgetful()  # else a copy that prints for ever fills memory
         magics = self.magics_manager.magics
         scripts = self.magics_manager.registry['ScriptMagics'].script_magics
         for name in 'config', 'edit':

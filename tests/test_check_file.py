@@ -227,6 +227,12 @@ def test_a_thread_that_never_ends_is_not_waited_for(copy):
     assert kinds == 6 * ['not written yet']
 
 
+@pytest.mark.skipif(run_copy.resource is None, reason='Windows has no such limits')
+def test_a_copy_that_fills_memory_has_failed(copy):
+    result = check_file.check(copy(Cost='cost = bytearray(9 * 2**30)'))
+    assert result.verdicts['Cost'][1].startswith('stops with MemoryError')
+
+
 def test_a_module_beside_the_copy_is_found(copy):
     """And a place may be written in a later section."""
     path = copy(Cost='pass', Compile='from helper import cost')

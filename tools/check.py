@@ -246,7 +246,7 @@ class Session:
         if 'for @' in stops:
             stops += ': use T.dot'
         of_module = isinstance(getattr(error, 'obj', None), types.ModuleType)  # as T.softmax
-        if isinstance(error, (SyntaxError, ImportError, *FORBIDDEN)) or of_module:
+        if isinstance(error, (SyntaxError, ImportError, MemoryError, *FORBIDDEN)) or of_module:
             return Verdict(WRONG, stops)
         return self.wrong_below(place) or Verdict(WRONG, stops)
 

@@ -18,6 +18,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
 from traitlets.config import Config
 
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
+
+MEMORY = 8 * 2**30  # bytes; the notebook needs an eighth
 END = 'Train'  # from this section on, no cell is run
 TITLES = {section.title for section in check.SECTIONS} | {END}
 
@@ -130,11 +136,23 @@ def run(path, tell):
     tell(changed=next(filter(None, changed), None))
 
 
+def limit(seconds):
+    """Limit this process, where the system can (not on Windows).
+
+    It ends itself after these seconds, should check_file.py be gone. What needs more than MEMORY
+    is a MemoryError, and does not bring down other programs.
+    """
+    if resource:
+        signal.alarm(seconds)
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        if most == resource.RLIM_INFINITY or most > MEMORY:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))
+
+
 def main():
     path, events, time_limit = sys.argv[1:]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # up to here it had errors of the imports
-    if hasattr(signal, 'alarm'):
-        signal.alarm(int(time_limit) + 1)  # ends this process, should check_file.py be gone
+    limit(int(time_limit) + 1)
     sys.path.insert(0, str(Path(path).parent))  # as in Jupyter
     file = open(events, 'a', encoding='utf-8')
 

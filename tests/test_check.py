@@ -181,6 +181,13 @@ def test_what_follows_waits_for_the_earlier_place(session, run):
         check.NOT_CHECKED, 'cannot be checked before "Prediction" is right')
 
 
+def test_an_error_of_its_own_does_not_wait(session, run):
+    del session.names['h_states']
+    run('y_prob = T.softmax(h_states_sum)')
+    assert session.verdict('Prediction').text == (
+        "stops with AttributeError: module 'theano.tensor' has no attribute 'softmax'")
+
+
 def test_what_is_made_further_down_is_told(session, run):
     del session.names['cost'], session.names['U']
     run('U = theano.shared(cost)')
@@ -269,10 +276,10 @@ def test_without_assertions_nothing_is_right():
 
 @pytest.fixture
 def weights(nb):
-    """The values of the weights, which the test may change."""
-    before = [weight.get_value() for weight in nb.weights]
-    yield before
-    nb.set_weights(before)
+    """The values that the weights start from. The test may change them."""
+    nb.set_weights(nb.initial)
+    yield nb.initial
+    nb.set_weights(nb.initial)
 
 
 def test_weights_stay(session, nb, weights):

@@ -171,7 +171,8 @@ def test_cells_are_read_as_jupyter_reads_them(shell, source):
 
 @pytest.mark.parametrize('source', [
     '!touch made', '%%bash\ntouch made', '%%script sh\ntouch made', 'x = !touch made',
-    '%sx touch made', '%system touch made', 'get_ipython().system("touch made")', '%%sh\ntouch made'])
+    '%sx touch made', '%system touch made', 'get_ipython().system("touch made")',
+    '%%sh\ntouch made'])
 def test_nothing_of_the_shell_is_run(shell, monkeypatch, tmp_path, source):
     monkeypatch.chdir(tmp_path)
     shell.run_cell(source, store_history=False)

@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
 
 
 def in_one_line(text):
-    """Return the first line of a text, at most 300 characters, without any that can't be printed."""
+    """Return the first line of a text, at most 300 characters that can be printed."""
     line = str(text).strip().partition('\n')[0]
     shown = ''.join(character if character.isprintable() else ' ' for character in line[:300])
     return shown if len(line) <= 300 else shown + ' ...'
@@ -236,7 +236,7 @@ class Session:
         return None
 
     def explain(self, error, place):
-        """Return the Verdict on a place where the student's code, or Theano, raised an exception."""
+        """Return the Verdict on a place that raised an exception, which no test's assertion is."""
         if isinstance(error, NotImplementedError):
             return Verdict(NOT_WRITTEN, 'not written yet, or the line with raise was left in: '
                            + place.task)

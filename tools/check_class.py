@@ -29,6 +29,12 @@ def check(path, places):
     return result.verdicts, result.sentence()
 
 
+def read_places():
+    """Return the titles of the places."""
+    import check as of_tests  # here, since it takes seconds
+    return list(of_tests.PLACES)
+
+
 def for_spreadsheet(text):
     """Return a text that no spreadsheet takes for a formula."""
     return "'" + text if text.startswith(('=', '+', '-', '@')) else text
@@ -52,9 +58,8 @@ def main():
     found = find_copies(folder)
     if not found:
         sys.exit('%s has no notebooks, *.ipynb' % check_file.shown(folder))
-    import check as places_of  # takes seconds
-    places = list(places_of.PLACES)
     try:
+        places = read_places()
         with open(table, 'x', newline='', encoding='utf-8-sig') as file:  # sig: Excel asks for it
             writer = csv.writer(file)
             writer.writerow(['copy'] + places + ['all'])
@@ -69,7 +74,7 @@ def main():
     except OSError as error:
         sys.exit('%s was not written: %s' % (table, error.strerror))
     except KeyboardInterrupt:
-        sys.exit('\nInterrupted: %s has the rows so far' % table)
+        sys.exit('\nInterrupted: the rows above are in %s' % table)
     print('The table is %s' % table)
 
 

@@ -7,14 +7,18 @@ for nbgrader generate_assignment, which takes the solutions out.
 """
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-import cells
-import check
-import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell
+if __name__ == '__main__':  # before the imports, which take seconds
+    signal.signal(signal.SIGINT, lambda *args: sys.exit('\nInterrupted: nothing was written'))
+
+import cells  # noqa: E402
+import check  # noqa: E402
+import nbformat  # noqa: E402
+from nbformat.v4 import new_code_cell, new_markdown_cell  # noqa: E402
 
 BEGIN, END = '### BEGIN SOLUTION', '### END SOLUTION'  # as nbgrader has them
 EXERCISE = cells.ROOT / 'tools' / 'exercise'
@@ -149,8 +153,6 @@ def main():
         sys.exit(str(error))
     except OSError as error:
         sys.exit('%s was not written: %s' % (target, error))
-    except KeyboardInterrupt:
-        sys.exit('\nInterrupted: %s was not written' % target)
     print('The exercise is in %s; its README.md says how to start' % target)
 
 

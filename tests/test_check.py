@@ -227,6 +227,14 @@ def test_a_changed_given_cell_is_told(session, run, source, message):
     assert [text for text in map(session.changed, check.SECTIONS) if text] == [message]
 
 
+def test_the_first_error_is_told(session, run):
+    del session.names['train_set']
+    run('train_set = open("/nosuch")')
+    run('train_set = train_set[:1000]')
+    assert session.changed(check.test_given.TestData).startswith(
+        'a given cell in section "The data" stopped with FileNotFoundError')
+
+
 def test_given_cells_of_the_notebook_are_unchanged(session):
     assert not [text for text in map(session.changed, check.SECTIONS) if text]
 

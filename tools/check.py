@@ -163,6 +163,8 @@ class Session:
     def after_cell(self, source, error):
         """Note what became of a cell. source: Python. error: an exception, or None."""
         for name in names_set_by(source):
+            if type(error) is NameError and error.name == name:
+                continue  # it was to be changed, and an earlier cell did not make it
             self.failed[name] = error, self.names.get(name)
         updates = self.names.get('updates')
         if hasattr(updates, '__next__'):

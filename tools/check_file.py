@@ -96,9 +96,9 @@ def run(path, time_limit):
             end(process)
         lines = events.read_text(encoding='utf-8').splitlines()
         if not lines:
-            told = errors.read_text(encoding='utf-8', errors='replace').split('\n')
+            told = errors.read_text(encoding='utf-8', errors='replace').splitlines()
             raise CheckError('The check does not work here, and nothing was checked: %s'
-                             % ' '.join([*told[-2:], ending]).strip())
+                             % (told[-1] if told else 'it ' + ending))
     return [json.loads(line) for line in lines], ending
 
 

@@ -97,8 +97,8 @@ def run(path, time_limit):
         lines = events.read_text(encoding='utf-8').splitlines()
         if not lines:
             told = errors.read_text(encoding='utf-8', errors='replace').splitlines()
-            raise CheckError('The check does not work here, and nothing was checked: %s'
-                             % (told[-1] if told else 'it ' + ending))
+            raise CheckError('Nothing was checked (is the environment active, and complete?): %s'
+                             % (told[-1] if told else 'the check ' + ending))
     return [json.loads(line) for line in lines], ending
 
 

@@ -72,8 +72,7 @@ class Shell(InteractiveShell):
         self.history_manager.outputs = Forgetful()  # else a copy that prints for ever fills memory
         magics = self.magics_manager.magics
         scripts = self.magics_manager.registry['ScriptMagics'].script_magics
-        for name in 'config', 'edit':
-            magics['line'][name] = lambda line: None
+        magics['line']['edit'] = lambda line: None
         for name in ['script', *scripts]:  # %%bash and its kin
             magics['cell'][name] = lambda line, cell: None
 
@@ -94,14 +93,6 @@ class Shell(InteractiveShell):
 
     def showsyntaxerror(self, *args, **kwargs):
         """Show nothing."""
-
-
-def run_cell(shell, session, source):
-    """Run a code cell; what it raises is noted in the session."""
-    try:
-        shell.run_cell(source, store_history=False)
-    except BaseException as error:  # of IPython itself, at a cell that is out of the ordinary
-        session.after_cell(source, error)
 
 
 def run(path, tell):
@@ -128,7 +119,7 @@ def run(path, tell):
         if title == END:
             break
         if cell_type == 'code':
-            run_cell(shell, session, source)
+            shell.run_cell(source, store_history=False)
     for place in check.PLACES:
         if place not in written:  # perhaps it is further down, or its heading is gone
             judge(place)

@@ -152,7 +152,6 @@ def test_title(source, title):
 def shell(monkeypatch, tmp_path):
     """A shell for a copy's cells."""
     monkeypatch.setenv('IPYTHONDIR', str(tmp_path))
-    monkeypatch.setenv('EDITOR', 'touch made; true')
     monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
     yield run_copy.Shell()
     run_copy.Shell.clear_instance()

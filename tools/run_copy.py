@@ -70,11 +70,9 @@ class Shell(InteractiveShell):
     def __init__(self):
         super().__init__(config=Config({'HistoryManager': {'enabled': False}}))
         self.history_manager.outputs = Forgetful()  # else a copy that prints for ever fills memory
-        magics = self.magics_manager.magics
         scripts = self.magics_manager.registry['ScriptMagics'].script_magics
-        magics['line']['edit'] = lambda line: None
         for name in ['script', *scripts]:  # %%bash and its kin
-            magics['cell'][name] = lambda line, cell: None
+            self.magics_manager.magics['cell'][name] = lambda line, cell: None
 
     def system(self, command):
         """Do nothing, in place of running a shell command."""

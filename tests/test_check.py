@@ -245,6 +245,7 @@ def test_given_cells_of_the_notebook_are_unchanged(session):
     SKIP,
     SKIP.replace('raise unittest.SkipTest', 'assert False #'),
     'def onehot(labels): raise AssertionError("right")',
+    '__name__ = "test_mnist_rnn"\ndef onehot(labels): raise AssertionError("right")',
     'def onehot(labels): raise SystemExit(0)',
     'def onehot(labels): raise KeyboardInterrupt',
     'import pytest\ndef onehot(labels): pytest.exit("right", returncode=0)',

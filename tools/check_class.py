@@ -45,14 +45,17 @@ def check_all(found, places, write_row):
     width = max(len(name) for name in found)
     print('%-*s  %s' % (width, '', '  '.join(places)), flush=True)
     for name, path in found.items():
+        print(name.ljust(width), end='  ', flush=True)  # so one sees what takes long
         verdicts, sentence = check(path, places)
         words = [WORDS[kind].ljust(len(place)) for place, (kind, text) in verdicts.items()]
-        print('%-*s  %s  %s' % (width, name, '  '.join(words), sentence), flush=True)
+        print('  '.join([*words, sentence]), flush=True)
         write_row([for_spreadsheet(name)] + [text for kind, text in verdicts.values()] + [sentence])
 
 
 def main():
     sys.stdout.reconfigure(errors='backslashreplace')
+    if len(sys.argv) != 2:
+        sys.exit('usage: python check_class.py FOLDER')
     folder = os.path.normpath(sys.argv[1])
     table = folder + '.csv'
     found = find_copies(folder)

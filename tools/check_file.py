@@ -15,7 +15,6 @@ from typing import NamedTuple, Optional
 RUN_COPY = Path(__file__).resolve().parent / 'run_copy.py'
 TIME_LIMIT = 180  # seconds for the cells and the tests of a copy
 RIGHT, NOT_CHECKED = 'right', 'not checked'  # as in check.py, which takes seconds to import
-DEFAULT = 'mnist_rnn.ipynb'  # in the folder of the exercise
 
 
 class CheckError(Exception):
@@ -120,7 +119,10 @@ def check(path, time_limit=TIME_LIMIT):
 
 def main():
     sys.stdout.reconfigure(errors='backslashreplace')
-    path = sys.argv[1] if sys.argv[1:] else DEFAULT
+    if len(sys.argv) != 2:
+        sys.exit('usage: python check_file.py FILE')
+    path = sys.argv[1]
+    print('Running %s, for %d seconds at most' % (shown(path), TIME_LIMIT), file=sys.stderr)
     try:
         result = check(path)
     except CheckError as error:

@@ -146,9 +146,11 @@ def write(target, nbgrader=False):
 
 
 def main():
+    if sys.argv[2:] not in ([], ['--nbgrader']) or not sys.argv[1:]:
+        sys.exit('usage: python tools/handout.py FOLDER [--nbgrader]')
     target = Path(sys.argv[1])
     try:
-        write(target, nbgrader='--nbgrader' in sys.argv[2:])
+        write(target, nbgrader='--nbgrader' in sys.argv)
     except HandoutError as error:
         sys.exit(str(error))
     except OSError as error:

@@ -18,19 +18,6 @@ RIGHT = (TELL % {'place': 'Weights', 'verdict': ['right', 'right']}
 
 
 @pytest.fixture
-def copy(tmp_path):
-    """A function that writes code cells, each in a section of its own, and returns the path."""
-    def write(**sources):
-        notebook = nbformat.v4.new_notebook()
-        for section, source in sources.items():
-            notebook.cells += [nbformat.v4.new_markdown_cell('## ' + section),
-                               nbformat.v4.new_code_cell(source)]
-        nbformat.write(notebook, tmp_path / 'copy.ipynb')
-        return tmp_path / 'copy.ipynb'
-    return write
-
-
-@pytest.fixture
 def child(tmp_path, monkeypatch):
     """A function that puts a program in run_copy.py's place, and checks a copy with it."""
     def run(program, time_limit=30):
@@ -219,24 +206,36 @@ def test_the_solved_exercise_is_right(exercise, tmp_path):
     assert check_file.check(tmp_path / 'copy.ipynb').all_right()
 
 
-def test_a_thread_that_never_ends_is_not_waited_for(copy):
-    path = copy(Imports='import threading\n'
-                        'def shout():\n'
-                        '    while True: print("x" * 1000)\n'
-                        'threading.Thread(target=shout).start()')
-    events, ending = check_file.run(path, time_limit=30)
+@pytest.fixture(scope='module')
+def odd_copy(tmp_path_factory):
+    """The events of a copy that does odd things, and how its process ended."""
+    folder = tmp_path_factory.mktemp('odd')
+    (folder / 'helper.py').write_text('cost = 3')
+    notebook = nbformat.v4.new_notebook()
+    for section, source in {
+            'Imports': 'import threading, time\n'
+                       'threading.Thread(target=lambda: time.sleep(60)).start()',
+            'Weights': 'U = bytearray(9 * 2**30)',
+            'Cost': 'pass',
+            'Compile': 'from helper import cost'}.items():
+        notebook.cells += [nbformat.v4.new_markdown_cell('## ' + section),
+                           nbformat.v4.new_code_cell(source)]
+    nbformat.write(notebook, folder / 'copy.ipynb')
+    events, ending = check_file.run(folder / 'copy.ipynb', time_limit=30)
+    return {event['place']: event['verdict'] for event in events if 'place' in event}, ending
+
+
+def test_a_thread_that_never_ends_is_not_waited_for(odd_copy):
+    _, ending = odd_copy
     assert ending == 'ended the Python process'
 
 
+def test_a_module_beside_the_copy_and_a_place_in_a_later_section_are_found(odd_copy):
+    verdicts, _ = odd_copy
+    assert verdicts['Cost'] == ['wrong', "cost must be made of Theano's symbols, and is a int"]
+
+
 @pytest.mark.skipif(run_copy.resource is None, reason='Windows has no such limits')
-def test_a_copy_that_fills_memory_has_failed(copy):
-    result = check_file.check(copy(Cost='cost = bytearray(9 * 2**30)'))
-    assert result.verdicts['Cost'][1].startswith('stops with MemoryError')
-
-
-def test_a_module_beside_the_copy_is_found(copy):
-    """And a place may be written in a later section."""
-    path = copy(Cost='pass', Compile='from helper import cost')
-    (path.parent / 'helper.py').write_text('cost = 3')
-    assert check_file.check(path).verdicts['Cost'] == [
-        'wrong', "cost must be made of Theano's symbols, and is a int"]
+def test_a_cell_that_fills_memory_is_stopped(odd_copy):
+    verdicts, _ = odd_copy
+    assert verdicts['Weights'][1].startswith('stops with MemoryError')

@@ -61,7 +61,7 @@ def printed(cells):
     """Return what these cells printed, as one text."""
     texts = []
     for cell in cells:
-        for output in cell.outputs:
+        for output in getattr(cell, 'outputs', []):
             texts.append(''.join(output.get('text', '')))
     return ''.join(texts)
 

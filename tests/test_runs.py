@@ -189,9 +189,9 @@ def test_worker_with_other_code_is_named(client):
 
 @pytest.mark.slow
 def test_worker_with_other_bits_is_named(client):
-    client.run(lambda: setattr(worker.bitwise, 'pin', lambda: 'bitwise reproducible: no'))
+    client.run(lambda: setattr(worker.bitwise, 'canary', lambda: [0.5]))
     future = client.submit(worker.make_row, 'scan.csv', ('134', '134', '0'), experiments.CODE)
-    with pytest.raises(RuntimeError, match='^the worker at tcp://.*: bitwise reproducible: no'):
+    with pytest.raises(RuntimeError, match='^the worker at tcp://.* rounds differently'):
         future.result()
 
 

@@ -12,7 +12,7 @@ unset PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
 stamp=.venv/made-from
 pins=$(cat requirements.txt constraints.txt | cksum)
 count_code() {
-    find -L .venv/lib -name '*.py' -o -name '*.so*' 2>/dev/null | wc -l
+    find -L .venv/lib -type f \( -name '*.py' -o -name '*.so*' \) 2>/dev/null | wc -l
 }
 
 # Done already? Not where files are missing, or where Python's own, which .venv links to, are gone.

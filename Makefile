@@ -17,7 +17,7 @@ ARGS =
 
 .SILENT:
 .NOTPARALLEL:
-.PHONY: help setup run studies verify test check class handout lab runs worker save clean
+.PHONY: help setup run studies verify test check class handout lab runs scheduler worker save clean
 
 help:  ## lists what make can do
 	sed -n 's/^\([a-z]*\):.*  ## /make \1: /p' Makefile
@@ -52,7 +52,10 @@ lab: setup  ## opens JupyterLab with the exercise or, where there is none, with 
 runs: setup  ## trains what is missing in data/*.csv
 	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/runs.py
 
-worker: setup  ## helps make runs on another machine: data/README.md
+scheduler: setup  ## for make runs on several machines: see data/README.md
+	$(CLEAN) PYTHONPATH=tools .venv/bin/dask scheduler
+
+worker: setup  ## the same
 	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/worker.py
 
 save: run studies  ## executes both and saves them in notebooks/, for contributors

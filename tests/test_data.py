@@ -1,19 +1,33 @@
-"""Tests of data/: MNIST, the tables of runs, and the program that makes them."""
+"""Tests of the files in data/: MNIST, the published numbers, and the tables of trainings."""
 import csv
 import gzip
 import hashlib
 import os
 import re
 
+import bitwise
 import cells
-import distributed
 import numpy as np
 import pytest
-import runs
+import tables
 
 DATA = cells.ROOT / 'data'
 README = (DATA / 'README.md').read_text(encoding='utf-8')
 EVIL = gzip.compress(b"cposix\nsystem\n(S'touch code-was-run'\ntR.")
+# What the original printed: iteration, both costs, both accuracies.
+PUBLISHED = """
+0    2.547661 2.407183 0.060000 0.100000
+100  2.052219 1.926936 0.270000 0.320000
+200  1.528508 1.455139 0.490000 0.530000
+300  1.460726 1.185985 0.520000 0.580000
+400  0.873431 0.836338 0.740000 0.720000
+500  0.716462 0.600864 0.770000 0.850000
+600  0.414815 0.442785 0.910000 0.860000
+700  0.384792 0.485726 0.930000 0.820000
+800  0.575062 0.478908 0.820000 0.860000
+900  0.390463 0.333552 0.920000 0.910000
+1000 91.870000
+"""
 
 
 def rows_of(name):
@@ -29,9 +43,10 @@ def row_of(name, **wanted):
     return found[0]
 
 
-def saved_cell(cell_id):
-    """Return what the saved notebook's cell with this id printed."""
-    return cells.printed([cell for cell in cells.read() if cell.id == cell_id])
+def saved_cell(notebook, cell_id):
+    """Return what the cell with this id of a saved notebook printed."""
+    saved = cells.read(cells.NOTEBOOKS / notebook)
+    return cells.printed([cell for cell in saved if cell.id == cell_id])
 
 
 # MNIST.
@@ -42,6 +57,7 @@ def saved_cell(cell_id):
 def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, make):
     (tmp_path / 'data').mkdir()
     make(tmp_path / 'data' / 'mnist.pkl.gz')
+    monkeypatch.setattr(bitwise, '__file__', str(tmp_path / 'bitwise.py'))
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(cells.NotebookError) as told:
@@ -49,14 +65,13 @@ def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, make):
 
     assert str(told.value) == (
         "Section \"The data\": ValueError: %s is missing or is not this repository's, and was not "
-        'used. Restore it: git checkout data/mnist.pkl.gz' % (tmp_path / 'data' / 'mnist.pkl.gz'))
+        'used: download the repository again' % (tmp_path / 'data' / 'mnist.pkl.gz'))
     assert not (tmp_path / 'code-was-run').exists()
 
 
-@pytest.mark.parametrize('name', ['mnist.pkl.gz', *runs.TABLES])
-def test_checksum_is_in_the_readme(name):
-    checksum = hashlib.sha256((DATA / name).read_bytes()).hexdigest()
-    assert '| `%s` | SHA-256 `%s` |' % (name, checksum) in README
+def test_checksum_is_in_the_readme():
+    checksum = hashlib.sha256((DATA / 'mnist.pkl.gz').read_bytes()).hexdigest()
+    assert '| `mnist.pkl.gz` | SHA-256 `%s` |' % checksum in README
 
 
 @pytest.fixture
@@ -90,22 +105,50 @@ def test_recipe_of_the_readme_makes_the_data_again(idx_files, monkeypatch):
     assert (idx_files / 'mnist.pkl.gz').read_bytes() == (DATA / 'mnist.pkl.gz').read_bytes()
 
 
+# The published numbers.
+
+def test_published_numbers_are_those_that_the_original_printed():
+    rows = [[value for value in row.values() if value] for row in rows_of('published.csv')]
+    assert rows == [line.split() for line in PUBLISHED.strip().splitlines()]
+
+
 # The tables.
 
-@pytest.mark.parametrize('name', runs.TABLES)
+@pytest.mark.parametrize('name', tables.TABLES)
 def test_table_has_all_its_rows_in_order(name):
-    columns, function, arguments = runs.TABLES[name]()
-    keys = columns[:len(arguments[0])]
-    expected = [tuple(map(str, these)) for these in arguments]
-    assert [tuple(row[key] for key in keys) for row in rows_of(name)] == expected
+    table = tables.TABLES[name]
+    keys = [tuple(row[column] for column in table.key) for row in rows_of(name)]
+    assert keys == table.keys()
 
 
-@pytest.mark.parametrize('name', runs.TABLES)
+@pytest.mark.parametrize('name', tables.TABLES)
 def test_table_has_all_its_columns_and_values(name):
-    columns, function, arguments = runs.TABLES[name]()
+    table = tables.TABLES[name]
     for row in rows_of(name):
-        assert list(row) == columns
+        assert list(row) == table.names()
         assert '' not in row.values() and None not in row.values(), row
+
+
+def limits_of(column):
+    """Return the lowest and the highest value that a column can have."""
+    if 'cost' in column:
+        return 0, 10
+    if column.startswith(('training_accuracy', 'validation_accuracy')):
+        return 0, 1
+    if column.startswith('distance'):
+        return 0, 100
+    if column.startswith('first_above'):
+        return -1, 999
+    return 0, 100  # per cent
+
+
+@pytest.mark.parametrize('name', tables.TABLES)
+def test_values_are_in_range(name):
+    columns = [column for column in tables.TABLES[name].columns if column != 'fingerprint']
+    for row in rows_of(name):
+        for column in columns:
+            low, high = limits_of(column)
+            assert low <= float(row[column]) <= high, (column, row)
 
 
 @pytest.mark.parametrize('kind, words', [
@@ -113,27 +156,26 @@ def test_table_has_all_its_columns_and_values(name):
     ('training_accuracy', 'Training accuracy: '), ('validation_accuracy', 'Validation accuracy: ')])
 def test_row_of_the_notebook_has_the_reports_that_it_printed(kind, words):
     row = row_of('runs.csv', draw_seed='1234')
-    printed = re.findall(words + ' *([\\d.]+)', saved_cell('train-code'))
+    printed = re.findall(words + ' *([\\d.]+)', saved_cell('mnist_rnn.ipynb', 'train-code'))
     assert [row['%s_%d' % (kind, step)] for step in range(0, 1000, 100)] == printed
 
 
-@pytest.mark.parametrize('column, words', [
-    ('accuracy_1000', 'after step 1000'), ('accuracy_1100', 'after 100 more steps'),
-    ('accuracy_slower', 'after 100 slower steps'), ('tail_average', 'average of 100 more steps')])
-def test_row_of_the_notebook_has_the_accuracies_that_it_printed(column, words):
+def test_row_of_the_notebook_has_its_accuracy():
     row = row_of('runs.csv', draw_seed='1234')
-    printed = re.search(words + ' +([\\d.]+)', saved_cell('lottery-numbers')).group(1)
-    assert row[column] == printed
+    assert 'Testing accuracy: %s0000 %%' % row['accuracy_1000'] in saved_cell(
+        'mnist_rnn.ipynb', 'test-code')
 
 
 def test_row_of_the_notebook_has_its_fingerprint():
     row = row_of('runs.csv', draw_seed='1234')
-    assert row['fingerprint'] in saved_cell('fingerprint-code')
+    assert row['fingerprint'] in saved_cell('mnist_rnn.ipynb', 'fingerprint-code')
 
 
-def test_row_of_the_linear_classifier_has_the_accuracy_that_the_notebook_printed():
-    row = row_of('networks.csv', network='linear', learning_rate='0.5', draw_seed='1234')
-    assert row['test_1000'] + ' %' in saved_cell('linear-code')
+def test_unchanged_run_of_one_bit_is_the_notebook_s():
+    here = row_of('runs.csv', draw_seed='1234')['accuracy_1000']
+    for row in rows_of('one_bit.csv'):
+        if row['learning_rate'] == '0.1':
+            assert row['accuracy_unchanged'] == here, row
 
 
 def test_runs_are_all_different():
@@ -141,77 +183,28 @@ def test_runs_are_all_different():
     assert len(set(fingerprints)) == len(fingerprints)
 
 
-def test_networks_and_runs_agree_where_they_have_the_same_runs():
+# Several tables have the same training: the notebook's network at its rate, 100 images a step.
+
+@pytest.mark.parametrize('name, wanted, column, column_of_runs', [
+    ('networks.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
+     'test_1000', 'accuracy_1000'),
+    ('networks.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
+     'test_average', 'tail_average'),
+    ('longer.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
+     'test_1000', 'accuracy_1000'),
+    ('changed.csv', {'network': 'recurrent', 'turned_up_to': '0'},
+     'unchanged', 'tail_average')])
+def test_tables_agree_where_they_have_the_same_runs(name, wanted, column, column_of_runs):
     whole = {row['draw_seed']: row for row in rows_of('runs.csv')}
-    same = [row for row in rows_of('networks.csv')
-            if row['network'] == 'recurrent' and row['learning_rate'] == '0.1']
-    assert len(same) == 21
+    same = [row for row in rows_of(name) if wanted.items() <= row.items()]
+    assert same
     for row in same:
-        assert row['test_1000'] == whole[row['draw_seed']]['accuracy_1000'], row
-        assert row['test_average'] == whole[row['draw_seed']]['tail_average'], row
+        assert row[column] == whole[row['draw_seed']][column_of_runs], row
 
 
-# tools/runs.py.
-
-ROWS = [('scan.csv', (134, 134, 7)), ('scan.csv', (134, 228, 3)), ('scan.csv', (160, 160, 39)),
-        ('runs.csv', (17,)),
-        ('networks.csv', ('linear', 2, 5)), ('networks.csv', ('without_W', 4, 19)),
-        ('networks.csv', ('row_biases', 8, 11)), ('networks.csv', ('recurrent', .4, 2))]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('name, arguments', ROWS)
-def test_row_comes_out_again(name, arguments):
-    columns, function, all_arguments = runs.TABLES[name]()
-    assert arguments in all_arguments
-    row = [str(value) for value in function(*arguments)]
-    assert row in [list(saved.values()) for saved in rows_of(name)]
-
-
-@pytest.fixture
-def short_scan(monkeypatch):
-    """A table of two runs in place of scan.csv."""
-    columns = ['W_sum', 'V_sum', 'draw_seed'] + runs.columns_of_reports([0, 100])
-    arguments = [(134, 134, 0), (134, 134, 1)]
-    monkeypatch.setitem(runs.TABLES, 'scan.csv', lambda: (columns, runs.early_run, arguments))
-
-
-@pytest.fixture
-def client():
-    """A client of a Dask cluster of one worker."""
-    with distributed.Client(n_workers=1, threads_per_worker=1,
-                            dashboard_address='localhost:0') as client:
-        yield client
-
-
-@pytest.mark.slow
-def test_an_interrupted_call_goes_on(client, short_scan, tmp_path):
-    part = tmp_path / 'part.csv'
-    part.write_text('134,134,0,from,an,earlier,call,,,,\n')
-    runs.make_table(client, 'scan.csv', tmp_path / 'scan.csv', part)
-    lines = (tmp_path / 'scan.csv').read_text().splitlines()
-    assert lines[1] == '134,134,0,from,an,earlier,call,,,,'
-    assert lines[2] in (DATA / 'scan.csv').read_text()
-
-
-@pytest.mark.slow
-def test_a_worker_with_other_code_is_named(client):
-    future = client.submit(runs.on_worker, runs.early_run, (134, 134, 0), 'other')
-    with pytest.raises(RuntimeError, match='^the worker at tcp://.* runs other code'):
-        future.result()
-
-
-@pytest.mark.slow
-def test_a_worker_with_other_bits_is_named(client):
-    client.run(lambda: setattr(runs.bitwise, 'pin', lambda: 'bitwise reproducible: no'))
-    future = client.submit(runs.on_worker, runs.early_run, (134, 134, 0), runs.code_version())
-    with pytest.raises(RuntimeError, match='^the worker at tcp://.*: bitwise reproducible: no'):
-        future.result()
-
-
-@pytest.mark.slow
-def test_a_worker_with_too_little_memory_is_named():
-    with distributed.Client(n_workers=1, threads_per_worker=1, memory_limit='500 MiB',
-                            dashboard_address='localhost:0') as client:
-        with pytest.raises(RuntimeError, match='may use 0.49 GiB of memory and needs 1 GiB'):
-            runs.check_memory(client)
+def test_whole_runs_begin_as_those_of_the_scan():
+    key = 'W_sum', 'V_sum', 'draw_seed'
+    scan = {tuple(row[column] for column in key): row for row in rows_of('scan.csv')}
+    for row in rows_of('whole.csv'):
+        early = scan[tuple(row[column] for column in key)]
+        assert early.items() <= row.items()

@@ -6,6 +6,7 @@ It writes build/NAME.ipynb, build/NAME.html, and the figures that the README sho
 mnist_rnn or studies.
 """
 import base64
+import os
 import sys
 
 import cells
@@ -102,6 +103,8 @@ def write_page(name, notebook):
 def main():
     name = 'studies' if sys.argv[1:] == ['studies'] else 'mnist_rnn'
     BUILD.mkdir(exist_ok=True)
+    if not os.access(BUILD, os.W_OK):
+        sys.exit('%s cannot be written' % BUILD)
     notebook = nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
     execute(notebook)
     nbformat.write(notebook, BUILD / (name + '.ipynb'))

@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import sys
+from concurrent.futures import CancelledError
 
 import tables  # first: it sets the pins, which workers inherit, before Dask imports NumPy
 import cells
@@ -68,8 +69,9 @@ def make_missing_rows(client, name):
     rows = read_rows(table, path)
     missing = [key for key in table.keys() if key not in rows]
     futures = [client.submit(worker.make_row, name, key, experiments.CODE) for key in missing]
-    done = distributed.as_completed(futures, with_results=True)
-    for future, row in tqdm(done, name, len(table.rows), initial=len(table.rows) - len(missing)):
+    done = distributed.as_completed(futures)
+    for future in tqdm(done, name, len(table.rows), initial=len(table.rows) - len(missing)):
+        row = future.result()
         rows[tuple(row[:len(table.key)])] = row
         write_rows(table, path, rows)
 
@@ -90,8 +92,7 @@ def connect():
         return distributed.Client(address)
     workers = min(dask.system.CPU_COUNT, MEMORY_LIMIT // MEMORY_OF_A_WORKER)
     cluster = distributed.LocalCluster(n_workers=max(1, workers), threads_per_worker=1,
-                                       dashboard_address='localhost:0',
-                                       silence_logs=logging.CRITICAL)  # an interruption is loud
+                                       dashboard_address='localhost:0')
     return distributed.Client(cluster)
 
 
@@ -110,6 +111,7 @@ def make_all():
 def main():
     """Make all rows, or stop with one line that says why."""
     LOCK.parent.mkdir(exist_ok=True)
+    logging.disable(logging.CRITICAL)  # Dask is loud when it is interrupted
     try:
         with locket.lock_file(str(LOCK), timeout=0):
             make_all()
@@ -117,9 +119,9 @@ def main():
         sys.exit('make runs is running already')
     except KeyboardInterrupt:
         sys.exit('make runs was interrupted: call it again to go on')
-    except (RuntimeError, ValueError, OSError, distributed.KilledWorker,
+    except (RuntimeError, ValueError, OSError, distributed.KilledWorker, CancelledError,
             cells.NotebookError) as error:
-        sys.exit('make runs stopped: %s. Call it again to go on' % error)
+        sys.exit('make runs stopped: %s. Call it again to go on' % cells.in_one_line(error))
     print('All rows are there: %s in data/' % ', '.join(tables.TABLES))
 
 

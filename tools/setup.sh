@@ -7,13 +7,21 @@ cd "$(dirname "$0")/.."
 # The user's settings of Python would disturb the build of Theano.
 unset PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
 
-# .venv/made-from holds the checksum of the pins. It is empty until .venv is complete.
+# .venv/made-from holds the checksum of the pins, and how many files of code .venv had then. It is
+# empty until .venv is complete.
 stamp=.venv/made-from
 pins=$(cat requirements.txt constraints.txt | cksum)
+count_code() {
+    find -L .venv/lib -type f \( -name '*.py' -o -name '*.so*' \) 2>/dev/null | wc -l
+}
 
-# Done already? Python is tried, too, since the system's may have been removed or upgraded.
-if [ "$(cat $stamp 2>/dev/null)" = "$pins" ] && .venv/bin/python -c '' 2>/dev/null; then
-    exit 0
+# Done already? Not where files are missing, or where Python's own, which .venv links to, are gone.
+if [ -s $stamp ]; then
+    { read -r made_from && read -r files; } <$stamp || true
+    if [ "$made_from" = "$pins" ] && [ "$(count_code)" -ge "${files:-0}" ] &&
+        .venv/bin/python -c 'import numpy' 2>/dev/null; then
+        exit 0
+    fi
 fi
 
 if [ -e .venv ] && [ ! -e $stamp ]; then
@@ -38,26 +46,32 @@ fi
 if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
     uv=uv
 else
-    uv=.uv/uv/bin/uv
+    uv=.uv/uv-0.13.9.data/scripts/uv
     if ! $uv --version >/dev/null 2>&1; then
-        command -v python3 >/dev/null || {
-            echo "Found neither uv nor python3: install one of them" >&2
+        if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then
+            echo "Found neither uv nor Python 3.8 or newer: install one of them" >&2
             exit 1
-        }
-        echo "Installing uv into .uv"
-        python3 -m venv .uv
-        # pip.conf may send packages elsewhere, by user or target; these two win over it.
-        PIP_USER=false .uv/bin/python -m pip install --quiet --disable-pip-version-check \
-            --target .uv/uv uv==0.13.9
+        fi
+        echo "Downloading uv into .uv"
+        python3 -m venv .uv/python
+        # Downloaded and unpacked, not installed: pip.conf may send what is installed elsewhere.
+        .uv/python/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
+            --only-binary :all: --dest .uv uv==0.13.9
+        .uv/python/bin/python -m zipfile -e .uv/uv-0.13.9-*.whl .uv
+        chmod +x $uv
     fi
 fi
 
 echo "Installing Python 3.11 and the packages of requirements.txt into .venv"
 rm -rf .venv
-mkdir -p .venv/home
+mkdir -p .venv/home # make's HOME for what it runs
 : >$stamp
-# It is allowed to exist, since the stamp and HOME are in it already.
+# --allow-existing, since the stamp and the home folder are in .venv already.
 $uv venv --quiet --allow-existing --python cpython@3.11 .venv
-$uv pip install --quiet --python .venv/bin/python --build-constraint constraints.txt \
-    -r requirements.txt
-echo "$pins" >$stamp
+if ! $uv pip install --quiet --python .venv/bin/python --build-constraint constraints.txt \
+    -r requirements.txt; then
+    echo "Not all packages could be installed, for the reason above. There are none ready-made for" \
+        "Linux without glibc 2.28 or newer (as Alpine) and for 32 bits" >&2
+    exit 1
+fi
+printf '%s\n%s\n' "$pins" "$(count_code)" >$stamp

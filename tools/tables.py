@@ -112,9 +112,9 @@ def table_of_longer_runs():
     """Ten times as many steps."""
     steps = [100, 200, 500, 1000, 2000, 4000, 5000, 10000]
     rows = [*itertools.product(['recurrent'], [.1], [.1], range(10)),
-            *itertools.product(['recurrent'], [.1], [.01], range(10)),
             *itertools.product(['linear'], [.5], [.5], range(10)),
             *itertools.product(['row_biases'], [8], [8], range(10)),
+            *itertools.product(['recurrent'], [.1], [.01], range(10)),
             *itertools.product(['recurrent'], [.2], [.2], range(10)),
             *itertools.product(['recurrent'], [.05], [.05], range(10)),
             *itertools.product(['recurrent'], [.01], [.01], range(3))]
@@ -168,11 +168,11 @@ def table_of_changed_images():
         rows=rows)
 
 
-TABLES = {'longer.csv': table_of_longer_runs(),
+TABLES = {'runs.csv': table_of_runs(),
+          'networks.csv': table_of_networks(),
           'one_bit.csv': table_of_single_bits(),
           'changed.csv': table_of_changed_images(),
-          'runs.csv': table_of_runs(),
-          'networks.csv': table_of_networks(),
+          'longer.csv': table_of_longer_runs(),
           'sizes.csv': table_of_sizes(),
           'scan.csv': table_of_scan(),
           'whole.csv': table_of_whole_runs()}

@@ -73,8 +73,7 @@ def test_output_is_thrown_away(child):
 
 
 def test_a_broken_environment_gives_no_score(child):
-    with pytest.raises(check_file.CheckError, match="Nothing was checked .*: ModuleNotFoundError: No "
-                                                    "module named 'nosuch'"):
+    with pytest.raises(check_file.CheckError, match='Nothing was checked .*ModuleNotFoundError'):
         child('import nosuch')
 
 

@@ -64,8 +64,8 @@ def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, make):
         cells.run_cells('train_set')
 
     assert str(told.value) == (
-        "Section \"The data\": ValueError: %s is missing or is not this repository's, and was not "
-        'used: download the repository again' % (tmp_path / 'data' / 'mnist.pkl.gz'))
+        'Section "The data": ValueError: %s is missing or is another file, and was not used: '
+        'download it again' % (tmp_path / 'data' / 'mnist.pkl.gz'))
     assert not (tmp_path / 'code-was-run').exists()
 
 

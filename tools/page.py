@@ -7,16 +7,27 @@ mnist_rnn or studies.
 """
 import base64
 import os
+import signal
 import sys
 
-import cells
-import nbformat
-from latex2mathml.converter import convert
-from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer
-from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
-from traitlets.config import Config
+
+def stop(signal_number, frame):
+    """End at once, where Ctrl-C would show what each library was doing. The kernel ends with us."""
+    print('\nInterrupted: no page was written', file=sys.stderr, flush=True)
+    os._exit(130)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    signal.signal(signal.SIGINT, stop)
+
+import cells  # noqa: E402
+import nbformat  # noqa: E402
+from latex2mathml.converter import convert  # noqa: E402
+from nbclient.exceptions import CellExecutionError, DeadKernelError  # noqa: E402
+from nbconvert import HTMLExporter  # noqa: E402
+from nbconvert.filters.markdown_mistune import IPythonRenderer  # noqa: E402
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor  # noqa: E402
+from traitlets.config import Config  # noqa: E402
 
 BUILD = cells.ROOT / 'build'
 # The figures that the README shows: of each notebook, the files and the cells that draw them.
@@ -32,6 +43,7 @@ class Execute(ExecutePreprocessor):
     section = ''
 
     def preprocess_cell(self, cell, resources, index):
+        signal.signal(signal.SIGINT, stop)  # nbclient has set another handler
         if cell.cell_type == 'markdown':
             title = cells.title_of(cell)
             if title:
@@ -122,5 +134,3 @@ if __name__ == '__main__':
         main()
     except OSError as error:  # a full disk, for example
         sys.exit('The page was not written: %s' % error)
-    except KeyboardInterrupt:
-        sys.exit('\nInterrupted: no page was written')

@@ -33,7 +33,7 @@ BUILD = cells.ROOT / 'build'
 # The figures that the README shows: of each notebook, the files and the cells that draw them.
 README_FIGURES = {
     'mnist_rnn': {'curves.png': 'curves-code'},
-    'studies': {},
+    'studies': {'longer.png': 'longer-figure', 'one_bit.png': 'one-bit-figure'},
 }
 
 

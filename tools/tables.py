@@ -160,7 +160,8 @@ def table_of_changed_images():
     rows = [*itertools.product(['recurrent'], [.1], [0], range(10)),
             *itertools.product(['recurrent'], [.1], [30], range(10)),
             *itertools.product(['linear'], [.5], [0], range(10)),
-            *itertools.product(['row_biases'], [8], [0], range(10))]
+            *itertools.product(['row_biases'], [8], [0], range(10)),
+            *itertools.product(['without_W'], [2], [0], range(10))]
     return Table(
         key=['network', 'learning_rate', 'turned_up_to', 'draw_seed'],
         columns=['unchanged'] + ['%s_%d' % change for change in changes],

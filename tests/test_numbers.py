@@ -1,4 +1,4 @@
-"""Every number in the texts is printed by a cell of a notebook: tests/numbers.md says by which."""
+"""Every number in the texts is printed by a cell, or given: tests/numbers.md says which and why."""
 import re
 
 import cells
@@ -16,20 +16,20 @@ def words_of(text):
     return ' '.join(text.split())
 
 
-def text_of(name):
-    """Return what a reader reads of the README or a notebook, alternative texts included.
-
-    Without code, formulas and the addresses of links.
-    """
-    if name == 'README':
-        text = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
-    else:
-        parts = [cell.source if cell.cell_type == 'markdown' else cell.metadata.get('alt', '')
-                 for cell in NOTEBOOKS[name].cells]
-        text = '\n\n'.join(parts)
-    text = re.sub(r'(?ms)^```.*?^```|^ {4}.*?$', ' ', text)
+def prose_of(text):
+    """Return a text without code, formulas, the addresses of links, and the numbers of a list."""
+    text = re.sub(r'(?ms)^```.*?^```|^ {4}.*?$|^\d+\. ', ' ', text)
     text = re.sub(r'(?s)\$\$.*?\$\$|`[^`]*`|\$[^$]*\$|(?<=\])\([^)]*\)', ' ', text)
     return words_of(text)
+
+
+def text_of(name):
+    """Return the prose of the README or of a notebook, with its alternative texts."""
+    if name == 'README':
+        return prose_of((cells.ROOT / 'README.md').read_text(encoding='utf-8'))
+    parts = [cell.source if cell.cell_type == 'markdown' else cell.metadata.get('alt', '')
+             for cell in NOTEBOOKS[name].cells]
+    return prose_of('\n\n'.join(parts))
 
 
 def printed_by(cell_id):
@@ -44,11 +44,12 @@ def rows_under(heading):
     """Return the rows of the table under a heading of numbers.md, each a list of texts."""
     lines = TABLE.split('## ' + heading)[1].split('\n## ')[0].splitlines()
     rows = [line.strip('| ').split(' | ') for line in lines if line.startswith('|')]
-    return [[field.strip() for field in row] for row in rows[2:]]
+    return [[where, prose_of(says.replace('\\|', '|')), *source]
+            for where, says, *source in rows[2:]]
 
 
 PRINTED = rows_under('Printed')
-GIVEN = {number for number, meaning in rows_under('Given')}
+GIVEN = rows_under('Given')
 
 
 def numbers_in(text):
@@ -64,7 +65,7 @@ def is_among(number, others):
 
 @pytest.mark.parametrize('where, says, cell_id, prints', PRINTED)
 def test_sentence_stands_in_the_text(where, says, cell_id, prints):
-    assert words_of(says) in text_of(where), (
+    assert says in text_of(where), (
         'the sentence was changed: see what the cell %s prints, and change tests/numbers.md' % cell_id)
 
 
@@ -81,11 +82,17 @@ def test_sentence_has_the_numbers_that_are_printed(where, says, cell_id, prints)
     assert wrong == [], 'in the sentence: ' + says
 
 
+@pytest.mark.parametrize('where, says, why', GIVEN)
+def test_given_words_stand_in_the_text(where, says, why):
+    assert says in text_of(where), 'change the text or tests/numbers.md: %s' % why
+
+
 @pytest.mark.parametrize('name', ['README', *NOTEBOOKS])
 def test_every_number_is_printed_or_given(name):
     text = text_of(name)
-    for where, says, cell_id, prints in PRINTED:
+    for where, says, *source in sorted(PRINTED + GIVEN, key=lambda row: -len(row[1])):
         if where == name:
-            text = text.replace(words_of(says), ' ')
-    unknown = [number for number in numbers_in(text) if number not in GIVEN]
-    assert unknown == [], 'add the sentences to tests/numbers.md'
+            text = text.replace(says, ' # ')
+    unknown = [text[max(0, number.start() - 40):number.end() + 40]
+               for number in NUMBER.finditer(text)]
+    assert unknown == [], 'add these words to tests/numbers.md'

@@ -5,14 +5,12 @@
 CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.venv/home" TMPDIR="$${TMPDIR:-/tmp}" \
 	LD_LIBRARY_PATH="$$LD_LIBRARY_PATH" LC_ALL=C PYTHONUTF8=1 JUPYTER_NO_CONFIG=1
 PYTHON = $(CLEAN) .venv/bin/python
-EXERCISE = handout/mnist_rnn.ipynb
-# The shell reads these names from $$COPY and $$COPIES, and make does not expand them: nothing in
-# them is run.
+# A file's name may have $ and blanks: make must not expand it, and the shell reads it from $$COPY.
 export COPY = handout/mnist_rnn.ipynb
 override COPY := $(value COPY)
 export COPIES = copies
 override COPIES := $(value COPIES)
-OPEN = $(if $(wildcard $(EXERCISE)),$(EXERCISE),notebooks/mnist_rnn.ipynb)
+OPEN = $(firstword $(wildcard handout/mnist_rnn.ipynb) notebooks/mnist_rnn.ipynb)
 ARGS =
 
 .SILENT:
@@ -46,22 +44,25 @@ class: setup  ## checks all copies in a folder and writes a table: make class CO
 handout: setup  ## writes the exercise to handout/, a folder to give away, once
 	$(PYTHON) tools/handout.py handout
 
+# Not in the clean environment: the user's own settings of Jupyter count.
 lab: setup  ## opens JupyterLab with the exercise or, where there is none, with the notebook
 	.venv/bin/python -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(OPEN) $(ARGS)
 
 runs: setup  ## trains what is missing in data/*.csv
 	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/runs.py
 
+# PYTHONPATH: the scheduler loads the functions that it hands on.
 scheduler: setup  ## for make runs on several machines: see data/README.md
 	$(CLEAN) PYTHONPATH=tools .venv/bin/dask scheduler
 
-worker: setup  ## the same
+worker: setup  ## joins this machine to it
 	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/worker.py
 
 save: run studies  ## executes both and saves them in notebooks/, for contributors
 	$(PYTHON) tools/save.py
 
 clean:  ## deletes what make made: .venv, .uv and build/, never handout/
+	# .venv only if setup.sh made it.
 	if test -e .venv/made-from; then rm -rf .venv && echo "Deleted .venv"; fi
 	if test -e .uv; then rm -rf .uv && echo "Deleted .uv"; fi
 	if test -e build; then rm -rf build && echo "Deleted build"; fi

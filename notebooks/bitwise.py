@@ -131,7 +131,7 @@ def verdict(arrays, expected=None):
     if found == expected:
         return YES
     import numpy as np
-    return NO % 'NumPy %s rounds differently on this machine' % np.__version__
+    return NO % ('NumPy %s rounds differently on this machine' % np.__version__)
 
 
 def canary():

@@ -8,8 +8,10 @@ import cells
 import check
 import numpy as np
 import pytest
+import theano
 
 SUM_BEFORE_STATE = """
+h_states = h_states_sum = T.zeros((x.shape[0], hidden_d))
 for t in range(time_steps):
     a = b_hidden + T.dot(h_states, W) + T.dot(x[:, t, :], U)
     h_states_sum = h_states_sum + T.tanh(a)
@@ -96,12 +98,30 @@ def test_saved_notebook_is_right(saved, place):
 @pytest.mark.parametrize('place, source', [
     ('Weights', DRAW % ('np.sqrt(6) / np.sqrt(sum(shape))', 'bound * rng.uniform(-1, 1, shape)')),
     ('Hidden states', SCAN),
+    ('Hidden states', SUM_BEFORE_STATE),
     ('Prediction', 'y_prob = T.nnet.softmax(T.dot(h_states_sum / x.shape[1], V) + b_V)'),
     ('Prediction', WITHOUT_THE_SUM),
     ('Cost', 'cost = T.sum(T.nnet.categorical_crossentropy(y_prob, y)) / x.shape[0]'),
     ('Compile', 'updates = zip(weights, [w - learning_rate * T.grad(cost, w) for w in weights])')])
 def test_right(text, place, source):
     assert text(place, source) == 'right'
+
+
+def test_right_with_a_small_number_in_the_logarithm(session, run):
+    """Against log 0, as many do. Then the given cells below it are not "changed" either."""
+    run('cost = -T.mean(T.log(T.sum(y * y_prob, axis=1) + 1e-6))')
+    for cell in cells.read():
+        if cell.id in ('gradients-code', 'updates-code', 'compile-code', 'step-code'):
+            run(cell.source)
+    assert session.verdict('Cost').text == 'right'
+    assert session.what_changed(check.test_mnist_rnn.TestOneStep) is None
+
+
+def test_weights_come_back_where_one_cannot_be_set(nb, session):
+    before = nb.U.get_value()
+    session.names['V'] = theano.shared(np.zeros((100, 10), 'float32'))
+    session.verdict('Hidden states')
+    assert np.array_equal(nb.U.get_value(), before)
 
 
 def test_right_by_list_comprehension(session):
@@ -225,7 +245,8 @@ def test_a_missing_given_name_is_told(session, run):
     del session.names['x'], session.names['h_states']
     run('h_states = h_states_sum = T.zeros((x.shape[0], hidden_d))')
     assert session.verdict('Hidden states').text == (
-        "'x' is not defined: its cell in section \"Inputs\" was deleted, or not run")
+        "'x' is not defined: the cell of section \"Inputs\" that makes it comes later, was deleted, "
+        'or was not run')
 
 
 @pytest.mark.parametrize('source, message', [
@@ -233,23 +254,23 @@ def test_a_missing_given_name_is_told(session, run):
      'be 1000, and is 50'),
     ('cost_pred = sgd_step', 'a given cell in section "Compile" was changed: cost_pred must not '
      'change U'),
-    ('del sgd_step', "'sgd_step' is not defined: its cell in section \"Compile\" was deleted, or "
-     'not run')])
+    ('del sgd_step', "'sgd_step' is not defined: the cell of section \"Compile\" that makes it "
+     'comes later, was deleted, or was not run')])
 def test_a_changed_given_cell_is_told(session, run, source, message):
     run(source)
-    assert [text for text in map(session.changed, check.SECTIONS) if text] == [message]
+    assert [text for text in map(session.what_changed, check.SECTIONS) if text] == [message]
 
 
 def test_the_first_error_is_told(session, run):
     del session.names['train_set']
     run('train_set = open("/nosuch")')
     run('train_set = train_set[:1000]')
-    assert session.changed(check.test_given.TestData).startswith(
+    assert session.what_changed(check.test_given.TestData).startswith(
         'a given cell in section "The data" stopped with FileNotFoundError')
 
 
 def test_given_cells_of_the_notebook_are_unchanged(session):
-    assert not [text for text in map(session.changed, check.SECTIONS) if text]
+    assert not [text for text in map(session.what_changed, check.SECTIONS) if text]
 
 
 # Never right without tests that passed.

@@ -66,10 +66,9 @@ def test_a_copy_that_never_ends(child):
         'loop?')
 
 
-def test_output_is_thrown_away(child):
-    """A megabyte goes neither into memory nor to the screen."""
-    result = child(PLACES + RIGHT + 'print("x" * 1000000)\n' + TELL % {'changed': None})
-    assert len(str(result)) < 1000
+def test_output_is_thrown_away(child, capfd):
+    child(PLACES + RIGHT + 'print("x" * 1000000)\n' + TELL % {'changed': None})
+    assert capfd.readouterr() == ('', '')
 
 
 def test_a_broken_environment_gives_no_score(child):
@@ -77,7 +76,7 @@ def test_a_broken_environment_gives_no_score(child):
         child('import nosuch')
 
 
-@pytest.mark.skipif(not hasattr(os, 'killpg'), reason='Windows has no process groups')
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='the test looks at /proc')
 def test_children_end_with_the_copy(child, tmp_path):
     child('import subprocess\nprocess = subprocess.Popen(["sleep", "60"])\n'
           'open("pid", "w").write(str(process.pid))\n' + PLACES)
@@ -129,7 +128,7 @@ def test_what_other_programs_leave_out_is_empty(tmp_path):
     ('## Weights', 'Weights'), ('text\n\n### Weights ###', 'Weights'), ('# My notes', None),
     ('Weights', None), ('# My notes\n## Train', 'Train')])
 def test_title(source, title):
-    assert run_copy.title_of(source) == title
+    assert run_copy.section_begun_by(source) == title
 
 
 # How a copy is run.
@@ -158,7 +157,7 @@ def test_cells_are_read_as_jupyter_reads_them(shell, source):
 @pytest.mark.parametrize('source', [
     '!touch made', '%%bash\ntouch made', '%%script sh\ntouch made', 'x = !touch made',
     '%sx touch made', '%system touch made', 'get_ipython().system("touch made")',
-    '%%sh\ntouch made', '%edit'])
+    '%%sh\ntouch made'])
 def test_nothing_of_the_shell_is_run(shell, monkeypatch, tmp_path, source):
     monkeypatch.chdir(tmp_path)
     shell.run_cell(source, store_history=False)
@@ -186,7 +185,7 @@ def test_a_cell_that_stops_is_told(shell, source, text):
 def test_a_cell_that_python_cannot_read_has_failed(shell, source):
     session = check.watch(shell)
     shell.run_cell(source, store_history=False)
-    assert session.failed['cost'][0] is not None
+    assert session.endings['cost'][0] is not None
 
 
 # The whole of it, in a process of its own.

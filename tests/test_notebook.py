@@ -1,15 +1,16 @@
 """Tests of the two notebooks as saved, and as people run them."""
 import base64
 import re
+from pathlib import Path
 
 import cells
+import handout
 import nbformat
 import page
 import papermill
 import pytest
 
 README = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
-NAMES = ['mnist_rnn', 'studies']
 
 
 def saved(name):
@@ -34,7 +35,7 @@ def headings_of(notebook):
     return {title.replace(' ', '-') for title in titles}
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=cells.NAMES)
 def notebook(request):
     return saved(request.param)
 
@@ -74,14 +75,21 @@ def test_there_is_one_heading_of_the_first_level(notebook):
     assert len(re.findall('^# ', prose_of(notebook), re.MULTILINE)) == 1
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_links_lead_somewhere(name):
-    for target in re.findall(r'\]\((?!http)(.*?)\)', prose_of(saved(name))):
+def test_links_lead_somewhere(notebook):
+    for target in re.findall(r'\]\((?!http)(.*?)\)', prose_of(notebook)):
         file, _, heading = target.partition('#')
-        path = cells.NOTEBOOKS / (file or name + '.ipynb')
-        assert path.is_file(), target
+        if file:
+            assert (cells.NOTEBOOKS / file).is_file(), target
         if heading:
-            assert heading in headings_of(nbformat.read(path, 4)), target
+            assert heading in headings_of(saved(Path(file).stem) if file else notebook), target
+
+
+def test_links_of_the_exercise_lead_somewhere(exercise):
+    """To what is given away with it."""
+    for target in re.findall(r'\]\((?!http)(.*?)\)', prose_of(exercise)):
+        file, _, heading = target.partition('#')
+        assert not file or file in handout.FILES, target
+        assert not heading or heading in headings_of(exercise), target
 
 
 def test_the_reproduction_has_the_sections_of_the_original():
@@ -93,7 +101,7 @@ def test_the_reproduction_has_the_sections_of_the_original():
         'Test', 'Beside the original', 'Discussion']
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', cells.NAMES)
 def test_figures_of_the_readme_are_in_the_notebook(name):
     by_id = {cell.id: cell for cell in saved(name).cells}
     for file, cell_id in page.README_FIGURES[name].items():

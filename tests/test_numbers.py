@@ -7,7 +7,7 @@ import pytest
 
 TABLE = (cells.ROOT / 'tests' / 'numbers.md').read_text(encoding='utf-8')
 NOTEBOOKS = {name: nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
-             for name in ('mnist_rnn', 'studies')}
+             for name in cells.NAMES}
 NUMBER = re.compile(r'(?<![\w.,#-])\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d|,\d)')
 
 

@@ -1,5 +1,6 @@
 """Tests of make runs: rows, tables, and the cluster."""
 import errno
+import shutil
 
 import cells
 import distributed
@@ -212,9 +213,14 @@ def test_worker_with_too_little_memory_is_named():
         runs.check_memory(Client())
 
 
-def test_checksum_of_code_notices_another_pin(monkeypatch, tmp_path):
+@pytest.mark.parametrize('changed', ['requirements.txt', 'constraints.txt', 'tools/tables.py'])
+def test_checksum_of_code_notices_a_change(monkeypatch, tmp_path, changed):
     before = experiments.checksum_of_code()
-    for name in 'requirements.txt', 'constraints.txt':
-        (tmp_path / name).write_bytes((cells.ROOT / name).read_bytes() + b'\n# other\n')
+    (tmp_path / 'tools').mkdir()
+    for name in 'requirements.txt', 'constraints.txt', 'tools/tables.py':
+        shutil.copy(cells.ROOT / name, tmp_path / name)
     monkeypatch.setattr(cells, 'ROOT', tmp_path)
+    assert experiments.checksum_of_code() == before
+    with open(tmp_path / changed, 'a') as file:
+        file.write('# other')
     assert experiments.checksum_of_code() != before

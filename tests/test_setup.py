@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import cells
 import pytest
@@ -120,3 +121,12 @@ def test_foreign_environment_is_refused(folder):
     assert done.returncode == 1
     assert done.stderr == '.venv exists but was not made by tools/setup.sh: rename or delete it\n'
     assert (folder / '.venv').is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [path.stem for path in sorted((cells.ROOT / 'tools').glob('*.py'))])
+def test_every_tool_starts_by_itself(name):
+    """As a program: only its own folder is on Python's path."""
+    started = subprocess.run([sys.executable, '-c', 'import ' + name], cwd=cells.ROOT / 'tools',
+                             capture_output=True, text=True)
+    assert started.returncode == 0, started.stderr

@@ -11,11 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / 'notebooks'
 NOTEBOOK = NOTEBOOKS / 'mnist_rnn.ipynb'
+NAMES = ['mnist_rnn', 'studies']  # of the notebooks
 
 sys.path.append(str(NOTEBOOKS))
 import bitwise  # noqa: E402  from notebooks/
 
-bitwise.pin()
+bitwise.set_pins()
 os.environ['MPLBACKEND'] = 'agg'  # plt.show() opens no window
 
 import nbformat  # noqa: E402
@@ -89,7 +90,7 @@ def in_one_line(error):
 
 
 def run_cells(until, **parameters):
-    """Run the saved notebook's code cells to the one that defines until, a name; return all names.
+    """Run the saved notebook's code cells up to the one that defines the name until; return all names.
 
     parameters: set after the cell with the tag parameters. Raises NotebookError for the first
     cell that fails, or if none defines until.

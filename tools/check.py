@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / 'notebooks'), str(HERE.parent / 'tests')]
 import bitwise  # noqa: E402
 
-bitwise.pin()  # before NumPy is imported
+bitwise.set_pins()  # before NumPy is imported
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import test_given  # noqa: E402
@@ -52,8 +52,8 @@ class Verdict(NamedTuple):
     text: str
 
 
-def in_one_line(text):
-    """Return the first line of a text, at most 300 characters that can be printed."""
+def shortened(text):
+    """Return the first line of a text, its first 300 characters that can be printed."""
     line = str(text).strip().partition('\n')[0]
     shown = ''.join(character if character.isprintable() else ' ' for character in line[:300])
     return shown if len(line) <= 300 else shown + ' ...'
@@ -64,7 +64,7 @@ def describe(error):
     text = str(error)
     if isinstance(error, SyntaxError):
         text = '%s, in line %s of its cell' % (error.msg, error.lineno)
-    return in_one_line(': '.join([type(error).__name__] + text.strip().splitlines()[:1]))
+    return shortened(': '.join([type(error).__name__] + text.strip().splitlines()[:1]))
 
 
 def names_set_by(source):
@@ -131,9 +131,11 @@ def nothing_changed():
     of_numpy, of_python = np.random.get_state(), random.getstate()
     with open(os.devnull, 'w', encoding='utf-8') as nowhere:
         with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            yield
-    np.random.set_state(of_numpy)
-    random.setstate(of_python)
+            try:
+                yield
+            finally:
+                np.random.set_state(of_numpy)
+                random.setstate(of_python)
 
 
 def run_tests(section, names):
@@ -155,22 +157,22 @@ def titles_below(section):
 
 
 class Session:
-    """The names of a notebook that runs, and the cells of it that failed.
+    """The names of a notebook that runs, and how its cells ended.
 
-    failed: for each name that a cell sets and that failed, the exception, and what the name stood
-    for afterwards.
+    endings: for each name that a cell sets, the exception that the last such cell ended in, or
+    None, and what the name stood for then.
     """
 
     def __init__(self, names):
         self.names = names
-        self.failed = {}
+        self.endings = {}
 
     def after_cell(self, source, error):
         """Note what became of a cell. source: Python. error: an exception, or None."""
         for name in names_set_by(source):
             if type(error) is NameError and error.name == name:
                 continue  # it was to be changed, and an earlier cell did not make it
-            self.failed[name] = error, self.names.get(name)
+            self.endings[name] = error, self.names.get(name)
         updates = self.names.get('updates')
         if hasattr(updates, '__next__'):
             # theano.function would use up an iterator, as zip(...), and leave nothing to test.
@@ -178,7 +180,7 @@ class Session:
 
     def error_of(self, name):
         """Return the exception of the cell that was to set a name, or None."""
-        error, value = self.failed.get(name, (None, None))
+        error, value = self.endings.get(name, (None, None))
         return error if value is self.names.get(name) else None  # it was set elsewhere since
 
     def verdict(self, title):
@@ -196,51 +198,51 @@ class Session:
         if outcomes.error is None:
             return Verdict(NOT_CHECKED, 'not checked: the tests were stopped')
         if outcomes.by_test:
-            return Verdict(WRONG, in_one_line(outcomes.error))
+            return Verdict(WRONG, shortened(outcomes.error))
         return self.explain(outcomes.error, place)
 
-    def changed(self, section):
+    def what_changed(self, section):
         """Return what is wrong with the given cells of a section, a sentence, or None."""
         for name in section.given:
             if name not in self.names:
-                return self.missing(name, section)
+                return self.text_of_missing(name, section)
         if hasattr(section, 'task'):
             return None
         outcomes = run_tests(section, self.names)
         if outcomes.are_right():
             return None
-        text = in_one_line(outcomes.error) if outcomes.by_test else describe(outcomes.error)
+        text = shortened(outcomes.error) if outcomes.by_test else describe(outcomes.error)
         return 'a given cell in section "%s" was changed: %s' % (section.title, text)
 
-    def missing(self, name, section):
+    def text_of_missing(self, name, section):
         """Return what to tell of a name that a given cell of a section was to set."""
         error = self.error_of(name)
         if error:
             return 'a given cell in section "%s" stopped with %s' % (section.title, describe(error))
-        return ("'%s' is not defined: its cell in section \"%s\" was deleted, or not run"
-                % (name, section.title))
+        return ("'%s' is not defined: the cell of section \"%s\" that makes it comes later, was "
+                'deleted, or was not run' % (name, section.title))
 
-    def wrong(self, section):
+    def obstacle(self, section):
         """Return a Verdict for what builds on a section that is not right; None if it is right."""
         if hasattr(section, 'task'):
             if self.verdict(section.title).kind != RIGHT:
                 return Verdict(NOT_CHECKED,
                                'cannot be checked before "%s" is right' % section.title)
             return None
-        changed = self.changed(section)
-        return Verdict(WRONG, changed) if changed else None
+        text = self.what_changed(section)
+        return Verdict(WRONG, text) if text else None
 
-    def wrong_below(self, section):
+    def obstacle_below(self, section):
         """Return the Verdict for the first section below one that is not right, or None."""
         for lower in SECTIONS:
             if lower.title in section.builds_on:
-                found = self.wrong_below(lower) or self.wrong(lower)
+                found = self.obstacle_below(lower) or self.obstacle(lower)
                 if found:
                     return found
         return None
 
     def explain(self, error, place):
-        """Return the Verdict on a place that raised an exception, which no test's assertion is."""
+        """Return the Verdict on a place where an exception was raised, but not by a test's assertion."""
         if isinstance(error, NotImplementedError):
             return Verdict(NOT_WRITTEN, 'not written yet, or the line with raise was left in: '
                            + place.task)
@@ -252,7 +254,7 @@ class Session:
         of_module = isinstance(getattr(error, 'obj', None), types.ModuleType)  # as T.softmax
         if isinstance(error, (SyntaxError, ImportError, MemoryError, *FORBIDDEN)) or of_module:
             return Verdict(WRONG, stops)
-        return self.wrong_below(place) or Verdict(WRONG, stops)
+        return self.obstacle_below(place) or Verdict(WRONG, stops)
 
     def explain_name(self, name, place):
         """Return the Verdict on a place that lacks a name."""
@@ -263,16 +265,16 @@ class Session:
                 return Verdict(WRONG, "'%s' is made further down, in section \"%s\""
                                % (name, home.title))
             if home is not place:
-                found = self.wrong_below(home)
-                if hasattr(home, 'task'):
-                    found = found or self.wrong(home)
+                found = self.obstacle_below(home)
+                if hasattr(home, 'task'):  # of given cells, what lacks is told below
+                    found = found or self.obstacle(home)
                 if found:
                     return found
             if name in self.names:
                 return Verdict(WRONG, "'%s' was not there yet: this section comes after \"%s\""
                                % (name, home.title))
             if name in home.given:
-                return Verdict(WRONG, self.missing(name, home))
+                return Verdict(WRONG, self.text_of_missing(name, home))
         error = self.error_of(name)  # of a helper that the student makes
         if error and type(error) is not NameError:
             return self.explain(error, place)
@@ -292,12 +294,12 @@ def watch(shell):
 
 
 if get_ipython():
-    here = watch(get_ipython())
+    session_here = watch(get_ipython())
 
 
 def verdict(title):
     """Return the verdict on a place of this notebook, one line: 'right', or what is wrong."""
-    return here.verdict(title).text
+    return session_here.verdict(title).text
 
 
 def place(title):

@@ -20,7 +20,7 @@ def find_copies(folder):
             if '.ipynb_checkpoints' not in path.parts}
 
 
-def check(path, places):
+def verdicts_on(path, places):
     """Return the verdicts on a copy, {place: [kind, text]}, and a sentence on the whole of it."""
     try:
         result = check_file.check(path)
@@ -31,8 +31,8 @@ def check(path, places):
 
 def read_places():
     """Return the titles of the places."""
-    import check as of_tests  # here, since it takes seconds
-    return list(of_tests.PLACES)
+    import check  # here, since it takes seconds
+    return list(check.PLACES)
 
 
 def for_spreadsheet(text):
@@ -46,7 +46,7 @@ def check_all(found, places, write_row):
     print('%-*s  %s' % (width, '', '  '.join(places)), flush=True)
     for name, path in found.items():
         print(name.ljust(width), end='  ', flush=True)  # so one sees what takes long
-        verdicts, sentence = check(path, places)
+        verdicts, sentence = verdicts_on(path, places)
         words = [WORDS[kind].ljust(len(place)) for place, (kind, text) in verdicts.items()]
         print('  '.join([*words, sentence]), flush=True)
         write_row([for_spreadsheet(name)] + [text for kind, text in verdicts.values()] + [sentence])
@@ -56,13 +56,13 @@ def main():
     sys.stdout.reconfigure(errors='backslashreplace')
     if len(sys.argv) != 2:
         sys.exit('usage: python check_class.py FOLDER')
-    folder = os.path.normpath(sys.argv[1])
+    folder = os.path.abspath(sys.argv[1])
     table = folder + '.csv'
     found = find_copies(folder)
     if not found:
         sys.exit('%s has no notebooks, *.ipynb' % check_file.shown(folder))
+    places = read_places()
     try:
-        places = read_places()
         with open(table, 'x', newline='', encoding='utf-8-sig') as file:  # sig: Excel asks for it
             writer = csv.writer(file)
             writer.writerow(['copy'] + places + ['all'])

@@ -2,7 +2,7 @@
 
 The trainings are those of the notebook's own network, built by the notebook's own cells, and of
 networks that differ from it in one respect. Each function under "Rows" returns one row, as text,
-from its arguments alone: every rate, size and number of steps is one of them.
+from its arguments alone.
 """
 import collections
 import contextlib
@@ -40,8 +40,7 @@ def recurrent(nb):
 
 def linear(nb):
     """A linear classifier: every pixel times a weight for each class, added up row by row."""
-    bound = np.sqrt(6 / (784 + 10))
-    start = np.random.RandomState(1234).uniform(-bound, bound, (784, 10)).reshape(28, 28, 10)
+    start = nb.glorot_uniform(np.random.RandomState(1234), 784, 10).reshape(28, 28, 10)
     P = theano.shared(start)  # (row, column, class)
     b = theano.shared(np.zeros(10))
     scores = b
@@ -93,21 +92,15 @@ def by_columns(nb):
     return nb.weights, nb.initial, T.dot(sum(states) / 28, nb.V) + nb.b_V
 
 
-def glorot_uniform(rng, fan_in, fan_out):
-    """Return a float64 (fan_in, fan_out) draw from rng within Glorot's bounds."""
-    bound = np.sqrt(6 / (fan_in + fan_out))
-    return rng.uniform(-bound, bound, (fan_in, fan_out))
-
-
 def two_layers(nb):
     """Two recurrent layers: the second reads the states of the first, and its mean is read out.
 
     U, W and V are the notebook's; the second layer's weights are drawn after them.
     """
     rng = np.random.RandomState(1234)
-    start = [glorot_uniform(rng, 28, 100), glorot_uniform(rng, 100, 100),
-             glorot_uniform(rng, 100, 10), np.zeros(100), np.zeros(10),
-             glorot_uniform(rng, 100, 100), glorot_uniform(rng, 100, 100), np.zeros(100)]
+    start = [nb.glorot_uniform(rng, 28, 100), nb.glorot_uniform(rng, 100, 100),
+             nb.glorot_uniform(rng, 100, 10), np.zeros(100), np.zeros(10),
+             nb.glorot_uniform(rng, 100, 100), nb.glorot_uniform(rng, 100, 100), np.zeros(100)]
     weights = [theano.shared(value) for value in start]
     U, W, V, b_hidden, b_V, U_2, W_2, b_hidden_2 = weights
     rows = [nb.x[:, t, :] for t in range(28)]
@@ -119,8 +112,8 @@ def two_layers(nb):
 def wide(nb):
     """One layer of 166 units: as many weights, 34,040, as two layers of 100 have, 34,010."""
     rng = np.random.RandomState(1234)
-    start = [glorot_uniform(rng, 28, 166), glorot_uniform(rng, 166, 166),
-             glorot_uniform(rng, 166, 10), np.zeros(166), np.zeros(10)]
+    start = [nb.glorot_uniform(rng, 28, 166), nb.glorot_uniform(rng, 166, 166),
+             nb.glorot_uniform(rng, 166, 10), np.zeros(166), np.zeros(10)]
     weights = [theano.shared(value) for value in start]
     U, W, V, b_hidden, b_V = weights
     rows = [nb.x[:, t, :] for t in range(28)]
@@ -184,6 +177,16 @@ def take_steps(network, batches, learning_rate):
     return iterates
 
 
+def take_steps_with_reports(network, batches, learning_rate):
+    """Take one SGD step on each of these mini-batches; return what Train reports, as columns."""
+    reports = []
+    for i, batch in enumerate(batches):
+        train_cost, train_pred = take_step(network, batch, learning_rate)
+        if i % 100 == 0:
+            reports.append(report(network, train_cost, train_pred, batch))
+    return columns_of(reports)
+
+
 def average(iterates):
     """Return the mean of a list of weights, each a list of arrays."""
     return [np.mean(arrays, axis=0) for arrays in zip(*iterates)]
@@ -206,13 +209,18 @@ def columns_of(reports):
 
 
 def accuracy(network, values, images, labels):
-    """Set the weights; return how many per cent of the images get their label, as text."""
+    """Return how many per cent of the images get their label with these weights, as text.
+
+    The network has its own weights again afterwards.
+    """
+    own = get_values(network)
     set_values(network, values)
     right = 0
     for k in range(0, len(images), 500):
         part = slice(k, k + 500)
         cost, predicted = network.evaluate(images[part], notebook().onehot(labels[part]))
         right += np.sum(predicted == labels[part])
+    set_values(network, own)
     return '%.2f' % (100 * right / len(images))
 
 
@@ -231,30 +239,7 @@ def fingerprint(values):
     return hashlib.sha256(b''.join(value.tobytes() for value in values)).hexdigest()[:16]
 
 
-# Rows.
-
-def four_endings(draw_seed, *, learning_rate, slower_rate, steps, more_steps, mini_batch_size):
-    """Return a row of runs.csv: train the notebook's network, then go on for more steps.
-
-    It goes on from the same weights and on the same mini-batches twice: at the same learning rate,
-    and at a slower one.
-    """
-    network = compiled('recurrent')
-    set_values(network, network.start)
-    batches = draw_batches(draw_seed, steps + more_steps, mini_batch_size)
-    reports = []
-    for i, batch in enumerate(batches[:steps]):
-        train_cost, train_pred = take_step(network, batch, learning_rate)
-        if i % 100 == 0:
-            reports.append(report(network, train_cost, train_pred, batch))
-    trained = get_values(network)
-    iterates = take_steps(network, batches[steps:], learning_rate)
-    set_values(network, trained)
-    slower = take_steps(network, batches[steps:], slower_rate)
-    accuracies = [test_accuracy(network, values)
-                  for values in (trained, iterates[-1], slower[-1], average(iterates))]
-    return columns_of(reports) + accuracies + [fingerprint(trained)]
-
+# Starts and the runs from them.
 
 def draw_start(W_sum, V_sum):
     """Return weights for the start, with W and V drawn up to the square root of 6 / their sum.
@@ -268,76 +253,13 @@ def draw_start(W_sum, V_sum):
     return [U, W, V, np.zeros(100), np.zeros(10)]
 
 
-def from_other_start(W_sum, V_sum, draw_seed, *, learning_rate, steps, mini_batch_size):
-    """Return the reports, at every 100th step, of the notebook's network from another start."""
-    network = compiled('recurrent')
-    set_values(network, draw_start(W_sum, V_sum))
-    reports = []
-    for i, batch in enumerate(draw_batches(draw_seed, steps, mini_batch_size)):
-        train_cost, train_pred = take_step(network, batch, learning_rate)
-        if i % 100 == 0:
-            reports.append(report(network, train_cost, train_pred, batch))
-    return columns_of(reports)
-
-
-def from_other_start_to_the_end(W_sum, V_sum, draw_seed, **settings):
-    """Return a row of whole.csv: the same, and the test accuracy after the last step."""
-    reports = from_other_start(W_sum, V_sum, draw_seed, **settings)
-    network = compiled('recurrent')
-    return reports + [test_accuracy(network, get_values(network))]
-
-
-def two_accuracies(name, learning_rate, draw_seed, *, steps, more_steps, mini_batch_size):
-    """Return accuracies on the validation and the test images, for networks.csv and sizes.csv.
-
-    First after this many steps, then of the weights averaged over more steps.
-    """
-    network = compiled(name)
-    set_values(network, network.start)
-    batches = draw_batches(draw_seed, steps + more_steps, mini_batch_size)
-    for batch in batches[:steps]:
-        take_step(network, batch, learning_rate)
-    trained = get_values(network)
-    tail_average = average(take_steps(network, batches[steps:], learning_rate))
-    return [measure(network, values) for values in (trained, tail_average)
-            for measure in (validation_accuracy, test_accuracy)]
-
-
-def two_accuracies_by_size(name, mini_batch_size, steps, learning_rate, draw_seed):
-    """Return a row of sizes.csv. The average is over a tenth more steps."""
-    return two_accuracies(name, learning_rate, draw_seed, steps=steps, more_steps=steps // 10,
-                          mini_batch_size=mini_batch_size)
-
-
-def long_run(name, learning_rate, later_rate, draw_seed, *, later_from, measured_at, averaged,
-             mini_batch_size):
-    """Return a row of longer.csv: test accuracies after single steps, then of averages.
-
-    From step later_from on, the learning rate is later_rate. measured_at: after which steps to
-    measure, both the weights and their average over the last steps, as many as averaged.
-    """
-    network = compiled(name)
-    set_values(network, network.start)
-    last_iterates = collections.deque(maxlen=averaged)
-    of_single_steps = []
-    of_averages = []
-    batches = draw_batches(draw_seed, measured_at[-1], mini_batch_size)
-    for step, batch in enumerate(batches, start=1):
-        take_step(network, batch, learning_rate if step < later_from else later_rate)
-        last_iterates.append(get_values(network))
-        if step in measured_at:
-            of_averages.append(test_accuracy(network, average(last_iterates)))
-            of_single_steps.append(test_accuracy(network, last_iterates[-1]))
-    return of_single_steps + of_averages
-
-
 def flip_last_bit(value, place):
     """Flip the last bit of the number at this place, a tuple, of a float64 array."""
     value.view('uint64')[place] ^= np.uint64(1)
 
 
 @functools.cache
-def notebook_s_run(learning_rate, draw_seed, steps, mini_batch_size):
+def unchanged_run(learning_rate, draw_seed, steps, mini_batch_size):
     """Return the training costs and the weights after each step of the notebook's network."""
     network = compiled('recurrent')
     set_values(network, network.start)
@@ -353,37 +275,6 @@ def notebook_s_run(learning_rate, draw_seed, steps, mini_batch_size):
 def distance(values, others):
     """Return the Euclidean distance between two lists of arrays, each taken as one vector."""
     return np.sqrt(sum(np.sum((value - other) ** 2) for value, other in zip(values, others)))
-
-
-def one_bit(array, row, column, learning_rate, draw_seed, *, steps, measured_at,
-            mini_batch_size):
-    """Return a row of one_bit.csv: a run beside another whose start differs by one bit.
-
-    array: the weight's name; row, column: the place in it. The row: the distance of all weights
-    after the steps measured_at; the first steps (from 0, or -1: none) before which the costs
-    differ by more than 1e-12, 0.01 and 0.1; the test accuracies of both at the end.
-    """
-    nb = notebook()
-    costs, iterates = notebook_s_run(learning_rate, draw_seed, steps, mini_batch_size)
-    network = compiled('recurrent')
-    values = [value.copy() for value in network.start]
-    names = [weight.name for weight in network.weights]
-    place = (row, column) if values[names.index(array)].ndim == 2 else (column,)
-    flip_last_bit(values[names.index(array)], place)
-    set_values(network, values)
-    gaps = []
-    distances = []
-    for i, batch in enumerate(draw_batches(draw_seed, steps, mini_batch_size)):
-        train_cost, train_pred = take_step(network, batch, learning_rate)
-        gaps.append(abs(train_cost - costs[i]))
-        if i + 1 in measured_at:
-            distances.append('%.3e' % distance(get_values(network), iterates[i]))
-    firsts = []
-    for bound in 1e-12, 1e-2, 1e-1:
-        above = np.flatnonzero(np.array(gaps) > bound)
-        firsts.append(str(above[0]) if len(above) else '-1')
-    return distances + firsts + [test_accuracy(network, get_values(network)),
-                                 test_accuracy(network, iterates[-1])]
 
 
 # Test images that are shifted, turned, scaled, or lose pixels.
@@ -449,6 +340,117 @@ def changed(images, change, amount):
     raise ValueError('no change is called %s' % change)
 
 
+# Rows.
+
+def four_endings(draw_seed, *, learning_rate, slower_rate, steps, more_steps, mini_batch_size):
+    """Return a row of runs.csv: train the notebook's network, then go on for more steps.
+
+    It goes on from the same weights and on the same mini-batches twice: at the same learning rate,
+    and at a slower one.
+    """
+    network = compiled('recurrent')
+    set_values(network, network.start)
+    batches = draw_batches(draw_seed, steps + more_steps, mini_batch_size)
+    reports = take_steps_with_reports(network, batches[:steps], learning_rate)
+    trained = get_values(network)
+    iterates = take_steps(network, batches[steps:], learning_rate)
+    set_values(network, trained)
+    slower = take_steps(network, batches[steps:], slower_rate)
+    accuracies = [test_accuracy(network, values)
+                  for values in (trained, iterates[-1], slower[-1], average(iterates))]
+    return reports + accuracies + [fingerprint(trained)]
+
+
+def from_other_start(W_sum, V_sum, draw_seed, *, learning_rate, steps, mini_batch_size):
+    """Return the reports, at every 100th step, of the notebook's network from another start."""
+    network = compiled('recurrent')
+    set_values(network, draw_start(W_sum, V_sum))
+    batches = draw_batches(draw_seed, steps, mini_batch_size)
+    return take_steps_with_reports(network, batches, learning_rate)
+
+
+def from_other_start_to_the_end(W_sum, V_sum, draw_seed, **settings):
+    """Return a row of whole.csv: the same, and the test accuracy after the last step."""
+    reports = from_other_start(W_sum, V_sum, draw_seed, **settings)
+    network = compiled('recurrent')
+    return reports + [test_accuracy(network, get_values(network))]
+
+
+def two_accuracies(name, learning_rate, draw_seed, *, steps, more_steps, mini_batch_size):
+    """Return accuracies on the validation and the test images, for networks.csv and sizes.csv.
+
+    First after this many steps, then of the weights averaged over more steps.
+    """
+    network = compiled(name)
+    set_values(network, network.start)
+    batches = draw_batches(draw_seed, steps + more_steps, mini_batch_size)
+    for batch in batches[:steps]:
+        take_step(network, batch, learning_rate)
+    trained = get_values(network)
+    tail_average = average(take_steps(network, batches[steps:], learning_rate))
+    return [measure(network, values) for values in (trained, tail_average)
+            for measure in (validation_accuracy, test_accuracy)]
+
+
+def two_accuracies_by_size(name, mini_batch_size, steps, learning_rate, draw_seed):
+    """Return a row of sizes.csv. The average is over a tenth more steps."""
+    return two_accuracies(name, learning_rate, draw_seed, steps=steps, more_steps=steps // 10,
+                          mini_batch_size=mini_batch_size)
+
+
+def long_run(name, learning_rate, later_rate, draw_seed, *, later_from, measured_at, averaged,
+             mini_batch_size):
+    """Return a row of longer.csv: test accuracies after single steps, then of averages.
+
+    From step later_from on, the learning rate is later_rate. measured_at: after which steps to
+    measure, both the weights and their average over the last steps, as many as averaged.
+    """
+    network = compiled(name)
+    set_values(network, network.start)
+    last_iterates = collections.deque(maxlen=averaged)
+    of_single_steps = []
+    of_averages = []
+    batches = draw_batches(draw_seed, measured_at[-1], mini_batch_size)
+    for step, batch in enumerate(batches, start=1):
+        take_step(network, batch, learning_rate if step < later_from else later_rate)
+        last_iterates.append(get_values(network))
+        if step in measured_at:
+            of_averages.append(test_accuracy(network, average(last_iterates)))
+            of_single_steps.append(test_accuracy(network, last_iterates[-1]))
+    return of_single_steps + of_averages
+
+
+def one_bit(array, row, column, learning_rate, draw_seed, *, steps, measured_at,
+            mini_batch_size):
+    """Return a row of one_bit.csv: a run beside another whose start differs by one bit.
+
+    array: the weight's name; row, column: the place in it. The row: the distance of all weights
+    after the steps measured_at; the first steps (from 0, or -1: none) before which the costs
+    differ by more than 1e-12, 0.01 and 0.1; the test accuracies of both at the end.
+    """
+    nb = notebook()
+    costs, iterates = unchanged_run(learning_rate, draw_seed, steps, mini_batch_size)
+    network = compiled('recurrent')
+    values = [value.copy() for value in network.start]
+    names = [weight.name for weight in network.weights]
+    place = (row, column) if values[names.index(array)].ndim == 2 else (column,)
+    flip_last_bit(values[names.index(array)], place)
+    set_values(network, values)
+    gaps = []
+    distances = []
+    for i, batch in enumerate(draw_batches(draw_seed, steps, mini_batch_size)):
+        train_cost, train_pred = take_step(network, batch, learning_rate)
+        gaps.append(abs(train_cost - costs[i]))
+        if i + 1 in measured_at:
+            distances.append('%.3e' % distance(get_values(network), iterates[i]))
+    firsts = []
+    for bound in 1e-12, 1e-2, 1e-1:
+        above = np.flatnonzero(np.array(gaps) > bound)
+        firsts.append(str(above[0]) if len(above) else '-1')
+    return distances + firsts + [test_accuracy(network, get_values(network)),
+                                 test_accuracy(network, iterates[-1])]
+
+
 def on_changed_images(name, learning_rate, turned_up_to, draw_seed, *, changes, steps, more_steps,
                       mini_batch_size):
     """Return a row of changed.csv: accuracies of the tail average on changed test images.
@@ -481,8 +483,8 @@ def on_changed_images(name, learning_rate, turned_up_to, draw_seed, *, changes, 
 def checksum_of_code():
     """Return a checksum of everything in this repository that decides what a row is."""
     code = hashlib.sha256()
-    for path in (__file__, cells.__file__, bitwise.__file__, cells.ROOT / 'requirements.txt',
-                 cells.ROOT / 'constraints.txt'):
+    for path in (__file__, cells.ROOT / 'tools' / 'tables.py', cells.__file__, bitwise.__file__,
+                 cells.ROOT / 'requirements.txt', cells.ROOT / 'constraints.txt'):
         code.update(Path(path).read_bytes())
     for section, cell in cells.with_sections(cells.read()):
         if section == 'Gradients':
@@ -492,4 +494,4 @@ def checksum_of_code():
     return code.hexdigest()[:8]
 
 
-CODE = checksum_of_code()  # at import: of what this process runs, also after an update
+CODE = checksum_of_code()  # at import: of what this process runs, whatever is changed later

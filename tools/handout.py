@@ -21,11 +21,11 @@ import nbformat  # noqa: E402
 from nbformat.v4 import new_code_cell, new_markdown_cell  # noqa: E402
 
 BEGIN, END = '### BEGIN SOLUTION', '### END SOLUTION'  # as nbgrader has them
-EXERCISE = cells.ROOT / 'tools' / 'exercise'
+TEXTS = cells.ROOT / 'tools' / 'exercise'  # what is written for the exercise alone
 # The files beside the notebook.
 FILES = {
-    'README.md': EXERCISE / 'README.md',
-    'requirements.txt': EXERCISE / 'requirements.txt',
+    'README.md': TEXTS / 'README.md',
+    'requirements.txt': TEXTS / 'requirements.txt',
     'constraints.txt': cells.ROOT / 'constraints.txt',
     'LICENSE': cells.ROOT / 'LICENSE',
     'bitwise.py': cells.NOTEBOOKS / 'bitwise.py',
@@ -94,7 +94,8 @@ def check_cell(place, cell, nbgrader):
         source = "verdict = check.verdict('%s')\nassert verdict == 'right', verdict" % place
     metadata = {'grade': True, 'grade_id': 'check-' + cell.metadata['nbgrader']['grade_id'],
                 'locked': True, 'points': 1, 'schema_version': 3, 'solution': False, 'task': False}
-    return new_code_cell(source, id='check-' + cell.id, metadata={'nbgrader': metadata})
+    return new_code_cell(source, id='check-' + cell.id,
+                         metadata={'nbgrader': metadata} if nbgrader else {})
 
 
 def exercise(notebook, nbgrader=False):
@@ -114,7 +115,7 @@ def exercise(notebook, nbgrader=False):
             cell.source = empty
         insert_after(notebook, cell.id, check_cell(place, cell, nbgrader))
     titles = ', '.join('*%s*' % place for place in check.PLACES)
-    task = (EXERCISE / 'task.md').read_text(encoding='utf-8').replace('PLACES', titles)
+    task = (TEXTS / 'task.md').read_text(encoding='utf-8').replace('PLACES', titles)
     insert_after(notebook, 'picture', new_markdown_cell(task, id='task'))
     insert_after(notebook, 'imports-code', new_code_cell(
         'import check  # for the cells that say whether a place is right', id='check'))
@@ -146,7 +147,8 @@ def write(target, nbgrader=False):
 
 
 def main():
-    if sys.argv[2:] not in ([], ['--nbgrader']) or not sys.argv[1:]:
+    if (len(sys.argv) < 2 or sys.argv[1].startswith('-')
+            or sys.argv[2:] not in ([], ['--nbgrader'])):
         sys.exit('usage: python tools/handout.py FOLDER [--nbgrader]')
     target = Path(sys.argv[1])
     try:

@@ -6,6 +6,7 @@ It writes build/NAME.ipynb, build/NAME.html, and the figures that the README sho
 mnist_rnn or studies.
 """
 import base64
+import copy
 import os
 import signal
 import sys
@@ -90,6 +91,7 @@ def save_figures(notebook, figures):
 
 def render(notebook):
     """Return the notebook as an HTML page that needs no network and no other file."""
+    notebook = copy.deepcopy(notebook)
     # Formulas become MathML, which browsers show by themselves.
     IPythonRenderer.inline_math = lambda renderer, tex: convert(tex)
     IPythonRenderer.block_math = lambda renderer, tex: convert(tex, display='block')
@@ -100,8 +102,9 @@ def render(notebook):
         'require_js_url': '',
     }}))
     for cell in notebook.cells:
-        if cell.cell_type == 'markdown':  # from page to page
-            cell.source = cell.source.replace('.ipynb)', '.html)').replace('.ipynb#', '.html#')
+        if cell.cell_type == 'markdown':  # links as from build/, and from page to page
+            cell.source = (cell.source.replace('.ipynb)', '.html)').replace('.ipynb#', '.html#')
+                           .replace('(DEVIATIONS.md', '(../notebooks/DEVIATIONS.md'))
     page, resources = exporter.from_notebook_node(
         notebook, {'metadata': {'path': str(cells.NOTEBOOKS)}})
     return page
@@ -113,7 +116,9 @@ def write_page(name, notebook):
 
 
 def main():
-    name = 'studies' if sys.argv[1:] == ['studies'] else 'mnist_rnn'
+    if sys.argv[1:] not in ([], ['studies']):
+        sys.exit('usage: python tools/page.py [studies]')
+    name = 'studies' if sys.argv[1:] else 'mnist_rnn'
     BUILD.mkdir(exist_ok=True)
     if not os.access(BUILD, os.W_OK):
         sys.exit('%s cannot be written' % BUILD)
@@ -123,7 +128,7 @@ def main():
     save_figures(notebook, README_FIGURES[name])
     print('\nWriting the page', flush=True)
     write_page(name, notebook)
-    for other in README_FIGURES:
+    for other in cells.NAMES:
         if not (BUILD / (other + '.html')).exists():  # links lead to it
             write_page(other, nbformat.read(cells.NOTEBOOKS / (other + '.ipynb'), 4))
     print('The page is build/%s.html' % name)

@@ -12,17 +12,14 @@ from concurrent.futures import CancelledError
 
 import tables  # first: it sets the pins, which workers inherit, before Dask imports NumPy
 import cells
-import dask.system
 import distributed
 import experiments
 import locket
 import worker
-from distributed.system import MEMORY_LIMIT
 from tqdm import tqdm
 
 DATA = cells.ROOT / 'data'
 LOCK = cells.ROOT / 'build' / 'runs.lock'
-MEMORY_OF_A_WORKER = 2 ** 30  # bytes
 SECONDS_FOR_A_WORKER = 60
 
 
@@ -79,10 +76,10 @@ def make_missing_rows(client, name):
 def check_memory(client):
     """Raise RuntimeError for a worker with too little memory: Dask would pause it for ever."""
     for address, about in client.scheduler_info(n_workers=-1)['workers'].items():
-        if 0 < about['memory_limit'] < MEMORY_OF_A_WORKER:
+        if 0 < about['memory_limit'] < worker.MEMORY_OF_A_WORKER:
             raise RuntimeError('the worker at %s may use %.2f GiB of memory and needs %.0f GiB'
                                % (address, about['memory_limit'] / 2 ** 30,
-                                  MEMORY_OF_A_WORKER / 2 ** 30))
+                                  worker.MEMORY_OF_A_WORKER / 2 ** 30))
 
 
 def connect():
@@ -90,8 +87,7 @@ def connect():
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
     if address:
         return distributed.Client(address)
-    workers = min(dask.system.CPU_COUNT, MEMORY_LIMIT // MEMORY_OF_A_WORKER)
-    cluster = distributed.LocalCluster(n_workers=max(1, workers), threads_per_worker=1,
+    cluster = distributed.LocalCluster(n_workers=worker.number_of_workers(), threads_per_worker=1,
                                        dashboard_address='localhost:0')
     return distributed.Client(cluster)
 
@@ -121,7 +117,7 @@ def main():
         sys.exit('make runs was interrupted: call it again to go on')
     except (RuntimeError, ValueError, OSError, distributed.KilledWorker, CancelledError,
             cells.NotebookError) as error:
-        sys.exit('make runs stopped: %s. Call it again to go on' % cells.in_one_line(error))
+        sys.exit('make runs stopped, and will go on from there: %s' % cells.in_one_line(error))
     print('All rows are there: %s in data/' % ', '.join(tables.TABLES))
 
 

@@ -13,7 +13,7 @@ def sources(path):
 
 
 def main():
-    names = [name + '.ipynb' for name in page.README_FIGURES]
+    names = [name + '.ipynb' for name in cells.NAMES]
     for name in names:
         if sources(page.BUILD / name) != sources(cells.NOTEBOOKS / name):
             sys.exit('notebooks/%s was changed while it ran, and nothing was saved: type make save '

@@ -2,8 +2,8 @@
 import platform
 import sys
 
+import cells  # first: from there Python knows where bitwise is
 import bitwise
-import cells
 import nbformat
 
 
@@ -25,9 +25,9 @@ def differences(fresh, saved):
 def main():
     if bitwise.pin() != bitwise.YES:
         sys.exit('Nothing was compared. ' + bitwise.pin())
-    for name in 'mnist_rnn.ipynb', 'studies.ipynb':
-        fresh = nbformat.read(cells.ROOT / 'build' / name, 4)
-        saved = nbformat.read(cells.NOTEBOOKS / name, 4)
+    for name in cells.NAMES:
+        fresh = nbformat.read(cells.ROOT / 'build' / (name + '.ipynb'), 4)
+        saved = nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
         difference = differences(fresh, saved)
         if difference:
             sys.exit('%s: %s' % (name, difference))

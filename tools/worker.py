@@ -2,18 +2,27 @@
 cluster whose scheduler's address is in the environment variable DASK_SCHEDULER_ADDRESS.
 """
 import os
+import sys
 
 import tables  # first: it sets the pins, which the worker's own processes inherit
 import bitwise
 import dask
+import dask.system
 import distributed
 import experiments
 from distributed.cli.dask_worker import main as dask_worker
+from distributed.system import MEMORY_LIMIT
 
+MEMORY_OF_A_WORKER = 2 ** 30  # bytes
 
 # Dask would have its workers give memory back to the system as soon as it is free. Theano takes
 # as much again at each step, and training took twice as long.
 dask.config.set({'distributed.nanny.pre-spawn-environ': {}})
+
+
+def number_of_workers():
+    """Return how many workers this machine can have: one for each core that has the memory."""
+    return max(1, min(dask.system.CPU_COUNT, MEMORY_LIMIT // MEMORY_OF_A_WORKER))
 
 
 def make_row(table, key, code):
@@ -33,4 +42,7 @@ def make_row(table, key, code):
 
 
 if __name__ == '__main__':
-    dask_worker(['--nworkers', '-1', '--nthreads', '1', os.environ['DASK_SCHEDULER_ADDRESS']])
+    address = os.environ.get('DASK_SCHEDULER_ADDRESS')
+    if not address:
+        sys.exit('DASK_SCHEDULER_ADDRESS is not set: see data/README.md')
+    dask_worker(['--nworkers', str(number_of_workers()), '--nthreads', '1', address])

@@ -102,7 +102,7 @@ def table_of_sizes():
     """Larger mini-batches and larger networks."""
     draws = range(10)
     rows = [*itertools.product(['recurrent'], [400], [1000], [.1, .2, .4], draws),
-            *itertools.product(['recurrent'], [400], [250], [.1, .2, .4, .8], draws),
+            *itertools.product(['recurrent'], [400], [250], [.1, .2, .4, .8, 1.6], draws),
             *itertools.product(['two_layers'], [100], [1000], [.05, .1, .2, .4], draws),
             *itertools.product(['wide'], [100], [1000], [.05, .1, .2, .4], draws)]
     return Table(

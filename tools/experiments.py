@@ -316,6 +316,13 @@ def flattened(images, pixels):
     return flat.reshape(-1, 28, 28)
 
 
+def with_ink_on(images, pixels):
+    """Return images whose pixels with these indices, 0 to 783, have the strongest ink."""
+    inked = images.reshape(-1, 784).astype('float64')
+    inked[:, pixels] = 255 / 256
+    return inked.reshape(-1, 28, 28)
+
+
 @functools.cache
 def pixels_by_variation():
     """Return the indices of the 784 pixels, the least varying (over the training images) first."""
@@ -337,6 +344,10 @@ def changed(images, change, amount):
         return flattened(images, pixels_by_variation()[:amount])
     if change == 'most':
         return flattened(images, pixels_by_variation()[-amount:])
+    if change == 'ink_on_least':
+        return with_ink_on(images, pixels_by_variation()[:amount])
+    if change == 'ink_on_most':
+        return with_ink_on(images, pixels_by_variation()[-amount:])
     raise ValueError('no change is called %s' % change)
 
 
@@ -398,7 +409,7 @@ def two_accuracies_by_size(name, mini_batch_size, steps, learning_rate, draw_see
                           mini_batch_size=mini_batch_size)
 
 
-def long_run(name, learning_rate, later_rate, draw_seed, *, later_from, measured_at, averaged,
+def long_run(name, learning_rate, later_rate, later_from, draw_seed, *, measured_at, averaged,
              mini_batch_size):
     """Return a row of longer.csv: test accuracies after single steps, then of averages.
 
@@ -451,25 +462,26 @@ def one_bit(array, row, column, learning_rate, draw_seed, *, steps, measured_at,
                                  test_accuracy(network, iterates[-1])]
 
 
-def on_changed_images(name, learning_rate, turned_up_to, draw_seed, *, changes, steps, more_steps,
-                      mini_batch_size):
+def on_changed_images(name, learning_rate, trained_on, draw_seed, *, changes, amounts, steps,
+                      more_steps, mini_batch_size):
     """Return a row of changed.csv: accuracies of the tail average on changed test images.
 
-    turned_up_to: the training images are turned by random angles of up to so many degrees to
-    either side, drawn anew for each step; 0: they are not turned.
+    trained_on: upright, or turned or scaled: then the training images are changed so, anew in each
+    step, by amounts[trained_on], the lowest and the highest of random amounts.
     """
     nb = notebook()
     network = compiled(name)
     set_values(network, network.start)
     rng = np.random.RandomState(draw_seed)
     batches = rng.randint(0, 50000, size=(steps + more_steps, mini_batch_size))
-    angles = rng.uniform(-turned_up_to, turned_up_to, size=batches.shape)
     iterates = collections.deque(maxlen=more_steps)
-    for batch, angles_of_batch in zip(batches, angles):
+    if trained_on != 'upright':
+        drawn = rng.uniform(*amounts[trained_on], size=batches.shape)
+    for i, batch in enumerate(batches):
         images = nb.X_train[batch]
-        if turned_up_to:
-            images = np.concatenate([turned(image[None], angle)
-                                     for image, angle in zip(images, angles_of_batch)])
+        if trained_on != 'upright':
+            images = np.concatenate([changed(image[None], trained_on, amount)
+                                     for image, amount in zip(images, drawn[i])])
         network.step(images, nb.Y_train[batch], learning_rate)
         iterates.append(get_values(network))
     tail_average = average(iterates)

@@ -116,19 +116,19 @@ def table_of_sizes():
 def table_of_longer_runs():
     """Ten times as many steps."""
     steps = [100, 200, 500, 1000, 2000, 4000, 5000, 10000]
-    rows = [*itertools.product(['recurrent'], [.1], [.1], range(10)),
-            *itertools.product(['linear'], [.5], [.5], range(10)),
-            *itertools.product(['row_biases'], [8], [8], range(10)),
-            *itertools.product(['recurrent'], [.1], [.01], range(10)),
-            *itertools.product(['recurrent'], [.2], [.2], range(10)),
-            *itertools.product(['recurrent'], [.05], [.05], range(10)),
-            *itertools.product(['recurrent'], [.01], [.01], range(3))]
+    rows = [*itertools.product(['recurrent'], [.1], [.1], [5001], range(10)),
+            *itertools.product(['linear'], [.5], [.5], [5001], range(10)),
+            *itertools.product(['row_biases'], [8], [8], [5001], range(10)),
+            *itertools.product(['recurrent'], [.1], [.01], [5001, 9001], range(10)),
+            *itertools.product(['recurrent'], [.2], [.2], [5001], range(10)),
+            *itertools.product(['recurrent'], [.05], [.05], [5001], range(10)),
+            *itertools.product(['recurrent'], [.01], [.01], [5001], range(3))]
     return Table(
-        key=['network', 'learning_rate', 'later_rate', 'draw_seed'],
+        key=['network', 'learning_rate', 'later_rate', 'later_from', 'draw_seed'],
         columns=(['test_%d' % step for step in steps]
                  + ['average_%d' % step for step in steps]),
         function=experiments.long_run,
-        settings=dict(later_from=5001, measured_at=steps, averaged=100, mini_batch_size=100),
+        settings=dict(measured_at=steps, averaged=100, mini_batch_size=100),
         rows=rows)
 
 
@@ -160,17 +160,19 @@ def table_of_changed_images():
                ('turned', 15), ('turned', 30), ('turned', 45),
                ('scaled', 60), ('scaled', 80), ('scaled', 120), ('scaled', 140),
                ('least', 100), ('least', 200), ('least', 400), ('least', 600),
-               ('most', 100), ('most', 200), ('most', 400), ('most', 600)]
-    rows = [*itertools.product(['recurrent'], [.1], [0], range(10)),
-            *itertools.product(['recurrent'], [.1], [30], range(10)),
-            *itertools.product(['linear'], [.5], [0], range(10)),
-            *itertools.product(['row_biases'], [8], [0], range(10)),
-            *itertools.product(['without_W'], [2], [0], range(10))]
+               ('most', 100), ('most', 200), ('most', 400), ('most', 600),
+               ('ink_on_least', 67), ('ink_on_most', 67)]
+    rows = [*itertools.product(['recurrent'], [.1], ['upright', 'turned', 'scaled'], range(10)),
+            *itertools.product(['linear'], [.5], ['upright'], range(10)),
+            *itertools.product(['row_biases'], [8], ['upright'], range(10)),
+            *itertools.product(['without_W'], [2], ['upright'], range(10)),
+            *itertools.product(['last_state'], [.1], ['upright'], range(10))]
     return Table(
-        key=['network', 'learning_rate', 'turned_up_to', 'draw_seed'],
+        key=['network', 'learning_rate', 'trained_on', 'draw_seed'],
         columns=['unchanged'] + ['%s_%d' % change for change in changes],
         function=experiments.on_changed_images,
-        settings=dict(changes=changes, steps=1000, more_steps=100, mini_batch_size=100),
+        settings=dict(changes=changes, amounts={'turned': (-30, 30), 'scaled': (60, 140)},
+                      steps=1000, more_steps=100, mini_batch_size=100),
         rows=rows)
 
 

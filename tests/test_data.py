@@ -192,7 +192,7 @@ def test_runs_are_all_different():
      'test_average', 'tail_average'),
     ('longer.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
      'test_1000', 'accuracy_1000'),
-    ('changed.csv', {'network': 'recurrent', 'turned_up_to': '0'},
+    ('changed.csv', {'network': 'recurrent', 'trained_on': 'upright'},
      'unchanged', 'tail_average')])
 def test_tables_agree_where_they_have_the_same_runs(name, wanted, column, column_of_runs):
     whole = {row['draw_seed']: row for row in rows_of('runs.csv')}

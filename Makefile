@@ -6,9 +6,9 @@ CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.venv/home" TMPDIR="$${TMPDIR:-/tmp}" \
 	LD_LIBRARY_PATH="$$LD_LIBRARY_PATH" LC_ALL=C PYTHONUTF8=1 JUPYTER_NO_CONFIG=1
 PYTHON = $(CLEAN) .venv/bin/python
 # A file's name may have $ and blanks: make must not expand it, and the shell reads it from $$COPY.
-export COPY = handout/mnist_rnn.ipynb
+export COPY ?= handout/mnist_rnn.ipynb
 override COPY := $(value COPY)
-export COPIES = copies
+export COPIES ?= copies
 override COPIES := $(value COPIES)
 OPEN = $(firstword $(wildcard handout/mnist_rnn.ipynb) notebooks/mnist_rnn.ipynb)
 ARGS =

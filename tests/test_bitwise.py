@@ -164,7 +164,7 @@ def test_no_pins_where_cpuinfo_cannot_be_read(x86_64_with, tmp_path):
 
 def test_newer_numpys_are_named(run_python):
     """A stand-in for NumPy 2.3, with which Theano does not run."""
-    code = 'import bitwise as b; b.EXPECTED, b.EXPECTED_OF_NUMPY_2_3 = "other", b.EXPECTED; '
+    code = 'import bitwise as b; b.EXPECTED, b.EXPECTED_OF_NUMPY_2_3 = "0" * 16, b.EXPECTED; '
     out = run_python(code + 'print(b.pin())')
     assert out.startswith('bitwise reproducible: no, because NumPy 2.3 and newer add up ')
 
@@ -186,6 +186,18 @@ def test_no_for_one_other_bit(pinned):
         % np.__version__)
 
 
+@pytest.mark.parametrize('array', [np.zeros((3, 2)), np.zeros(6), np.zeros((2, 3), 'int64')])
+def test_no_for_another_shape_or_type_with_the_same_bits(pinned, array):
+    expected = bitwise.checksum([np.zeros((2, 3))])
+    assert bitwise.verdict([array], expected).startswith('bitwise reproducible: no, because ')
+
+
+@pytest.mark.parametrize('expected', ['39541B7EB863BB3B', '39541b7e', ' 39541b7eb863bb3b'])
+def test_what_is_no_checksum_is_named(pinned, expected):
+    with pytest.raises(ValueError, match='is no checksum, 16 digits from 0 to f'):
+        bitwise.verdict([np.ones(3)], expected)
+
+
 @pytest.mark.parametrize('expected', [None, ''])
 def test_no_yes_before_a_checksum_is_expected(pinned, expected):
     assert bitwise.verdict([np.ones(3)], expected) == (
@@ -201,8 +213,9 @@ def test_only_lists_have_a_checksum(arrays):
 
 
 @pytest.mark.parametrize('item', [
-    'text', None, np.ones(0), [np.ones(3), np.ones((2, 2))], [np.ones((2, 3)), np.ones((2, 2))]],
-    ids=['text', 'None', 'empty', 'objects', 'shapes'])
+    'text', None, np.ones(0), [np.ones(3), np.ones((2, 2))], [np.ones((2, 3)), np.ones((2, 2))],
+    np.ma.masked_array([1., 2.], [True, False])],
+    ids=['text', 'None', 'empty', 'objects', 'shapes', 'masked'])
 def test_only_numbers_have_a_checksum(item):
     with pytest.raises(TypeError, match='^bitwise: number 2 of the list, a .*, is not an array '):
         bitwise.checksum([np.ones(3), item])

@@ -149,6 +149,11 @@ def test_right_by_list_comprehension(session):
     ('Hidden states', LOOP % 'h_states @ W',
      "stops with TypeError: unsupported operand type(s) for @: 'TensorVariable' and "
      "'TensorSharedVariable': use T.dot"),
+    ('Hidden states', LOOP % 'T.dot(h_states, W) + T.dot(x[:100, t, :], U)',
+     'h_states takes mini-batches of 100 images only: x.shape[0] is the number of images, and '
+     'T.dot multiplies matrices (* goes entry by entry)'),
+    ('Cost', 'cost = T.mean(T.nnet.categorical_crossentropy(y_prob[:100], y[:100]))',
+     'cost takes all images, not only the first 100'),
     ('Prediction', 'y_prob = T.nnet.softmax(T.dot(h_states_sum, V) + b_V)',
      'y_prob comes from the sum of the states, not from their mean: divide by 28'),
     ('Prediction', 'y_prob = T.nnet.softmax(T.dot(h_states, V) + b_V)',
@@ -252,6 +257,8 @@ def test_a_missing_given_name_is_told(session, run):
 @pytest.mark.parametrize('source, message', [
     ('iterations = 50', 'a given cell in section "Hyper-parameters" was changed: iterations must '
      'be 1000, and is 50'),
+    ('X_test = X_test * 255', 'a given cell in section "The data" was changed: X_test must be the '
+     'images in test_set'),
     ('cost_pred = sgd_step', 'a given cell in section "Compile" was changed: cost_pred must not '
      'change U'),
     ('del sgd_step', "'sgd_step' is not defined: the cell of section \"Compile\" that makes it "

@@ -21,6 +21,21 @@ def folder(tmp_path):
     return tmp_path / 'copies'
 
 
+@pytest.mark.parametrize('name, found', [
+    ('carl.IPYNB', True), ('._ann.ipynb', False), ('notes.txt', False)])
+def test_what_is_a_copy(tmp_path, name, found):
+    (tmp_path / name).touch()
+    assert bool(check_class.find_copies(tmp_path)) == found
+
+
+@pytest.mark.parametrize('folder', ['', str(check_class.check_file.RUN_COPY.parent.parent)])
+def test_a_class_is_not_the_repository(monkeypatch, folder):
+    """Nobody wants all notebooks below it to be run, those of .venv included."""
+    monkeypatch.setattr(sys, 'argv', ['check_class.py', folder])
+    with pytest.raises(SystemExit, match='usage|has this program in it'):
+        check_class.main()
+
+
 @pytest.fixture
 def rows(folder, monkeypatch):
     """A function that checks the folder and returns the rows of the table."""

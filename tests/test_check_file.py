@@ -126,7 +126,7 @@ def test_what_other_programs_leave_out_is_empty(tmp_path):
 
 @pytest.mark.parametrize('source, title', [
     ('## Weights', 'Weights'), ('text\n\n### Weights ###', 'Weights'), ('# My notes', None),
-    ('Weights', None), ('# My notes\n## Train', 'Train')])
+    ('Weights', None), ('# My notes\n## Train', 'Train'), ('```python\n## Train\n```', None)])
 def test_title(source, title):
     assert run_copy.section_begun_by(source) == title
 

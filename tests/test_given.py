@@ -37,6 +37,11 @@ class TestData:
             'the images in %s_set must have the shape %s, and have %s'
             % (name, (number, 28, 28), shape))
 
+    @pytest.mark.parametrize('name, of_set', [('X_valid', 'valid_set'), ('X_test', 'test_set')])
+    def test_images_of_the_set(self, nb, name, of_set):
+        assert np.array_equal(getattr(nb, name), getattr(nb, of_set)[0]), (
+            '%s must be the images in %s' % (name, of_set))
+
     def test_validation_labels(self, nb):
         assert np.array_equal(nb.Yv_labels, nb.valid_set[1]), (
             'Yv_labels must be the labels in valid_set')
@@ -52,8 +57,8 @@ class TestShuffle:
     builds_on = ['The data']
 
     def test_images(self, nb):
-        order = np.random.RandomState(0).permutation(50000)[:100]
-        assert np.array_equal(nb.X_train[:100], nb.train_set[0][order]), (
+        order = np.random.RandomState(0).permutation(50000)
+        assert np.array_equal(nb.X_train, nb.train_set[0][order]), (
             'X_train must have the training images in the order of RandomState(0)')
 
     def test_labels(self, nb):
@@ -70,7 +75,7 @@ class TestEncodedLabels:
     @pytest.mark.parametrize('name, labels', [
         ('Y_train', 'Y_labels'), ('Y_valid', 'Yv_labels'), ('Y_test', 'Yt_labels')])
     def test_labels(self, nb, name, labels):
-        assert np.array_equal(getattr(nb, name).argmax(axis=1), getattr(nb, labels)), (
+        assert np.array_equal(getattr(nb, name), np.eye(10)[getattr(nb, labels)]), (
             '%s must be onehot(%s)' % (name, labels))
 
 

@@ -254,18 +254,21 @@ class TestHiddenStates:
     def test_depends(self, nb, on):
         assert_depends(nb, 'h_states', on)
 
-    @pytest.mark.parametrize('n', [1, 2])
-    def test_any_number_of_images(self, nb, weights, images, n):
-        """A graph for one size of mini-batch fails with others."""
+    @pytest.mark.parametrize('n', [1, 2, 101])
+    def test_any_number_of_images(self, nb, weights, n):
+        """A graph for one size of mini-batch fails with others, or takes its part of them."""
         fits = theano.function([nb.x], nb.h_states)
         size = nb.mini_batch_size
         try:
-            fits(images[:n])
+            states = fits(np.zeros((n, 28, 28)))
         except ValueError:
             compute({nb.x: np.zeros((size, 28, 28))}, nb.h_states, self.hint)
             raise AssertionError('h_states takes mini-batches of %d images only: x.shape[0] is the '
                                  'number of images, and T.dot multiplies matrices (* goes entry '
                                  'by entry)' % size) from None
+        assert len(states) == n, (
+            'h_states has %d rows for %d images: x[:, t, :] takes row t of all of them'
+            % (len(states), n))
 
     def test_shape(self, nb, states):
         shape = (IMAGES, nb.hidden_d)
@@ -345,6 +348,12 @@ class TestPrediction:
             'y_prob must have the shape (%d, 10) for %d images, and has %s'
             % (IMAGES, IMAGES, from_total[0].shape))
 
+    def test_any_number_of_images(self, nb, weights):
+        y_prob, y_pred = compute({nb.x: np.zeros((101, 28, 28))}, [nb.y_prob, nb.y_pred], self.hint)
+        assert len(y_prob) == len(y_pred) == 101, (
+            'y_prob and y_pred must have a row for each image, and have %d and %d for 101'
+            % (len(y_prob), len(y_pred)))
+
     def test_probabilities(self, from_total):
         assert np.allclose(from_total[0].sum(axis=1), 1), (
             "an image's probabilities in y_prob must add up to 1: T.nnet.softmax")
@@ -415,6 +424,16 @@ class TestCost:
         assert np.isfinite(cost), (
             'cost is not finite, as if it took the logarithm of a label: '
             'T.nnet.categorical_crossentropy takes the probabilities first, then the labels')
+
+    def test_any_number_of_images(self, nb, weights):
+        """More than a mini-batch has: none may be left out."""
+        images, labels = np.zeros((101, 28, 28)), np.eye(10)[np.arange(101) % 10]
+        labels[100] = np.eye(10)[0]
+        hint = 'cost takes all images, not only the first %d' % nb.mini_batch_size
+        with_zero = compute({nb.x: images, nb.y: labels}, nb.cost, hint)
+        labels[100] = np.eye(10)[1]
+        with_one = compute({nb.x: images, nb.y: labels}, nb.cost, hint)
+        assert with_zero != with_one, hint
 
     @pytest.mark.parametrize('factor, mistake', [
         (-1, 'cost has the wrong sign: it is minus the mean of the logarithms'),

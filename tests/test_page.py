@@ -18,7 +18,7 @@ def notebook(printed='1\n', picture=PICTURE):
                new_output('display_data', data={'image/png': picture})]
     return new_notebook(cells=[
         new_markdown_cell('## A section\n\nIts formula is $a_b$, its link [one](studies.ipynb#One).'
-                          '\n\n$$c^d$$\n\n![Rows](images/unrolled_rnn.png)'),
+                          '\n\n$$c^d$$\n\n![Rows](images/unrolled_rnn.png)', id='text'),
         new_code_cell('plt.show()', id='figure', outputs=outputs, metadata={'alt': 'What & how'})])
 
 
@@ -125,4 +125,23 @@ def test_notebook_that_was_changed_while_it_ran_is_kept(folders):
     with pytest.raises(SystemExit, match='notebooks/studies.ipynb was changed while it ran'):
         save.main()
     assert 'A new sentence.' in (folders / 'studies.ipynb').read_text()
+    assert 'old' in (folders / 'mnist_rnn.ipynb').read_text()
+
+
+def test_alternative_text_that_was_changed_while_it_ran_is_kept(folders):
+    edited = notebook()
+    edited.cells[0].metadata['alt'] = 'A new text.'
+    nbformat.write(edited, folders / 'studies.ipynb')
+    with pytest.raises(SystemExit, match='notebooks/studies.ipynb was changed while it ran'):
+        save.main()
+
+
+def test_all_notebooks_are_saved_or_none(folders, monkeypatch):
+    def full(new, old):
+        if old.stem == 'studies':
+            raise OSError('No space left on device')
+        old.write_text('new')
+    monkeypatch.setattr(save.shutil, 'copy', full)
+    with pytest.raises(SystemExit, match='Nothing was saved: No space left on device'):
+        save.main()
     assert 'old' in (folders / 'mnist_rnn.ipynb').read_text()

@@ -57,6 +57,12 @@ def test_torn_row_is_left_out(table, path, torn):
     assert list(runs.read_rows(table, path)) == [('linear', '0')]
 
 
+def test_two_rows_of_one_key_are_refused(table, path):
+    path.write_text(HEAD + 'linear,0,90.00\nlinear,0,91.00\n')
+    with pytest.raises(ValueError, match='has two rows for linear,0: delete one'):
+        runs.read_rows(table, path)
+
+
 def test_file_of_another_table_is_refused(table, path):
     path.write_text('network,draw_seed,test_1000\nlinear,0,90.00\n')
     with pytest.raises(ValueError, match='has other columns than tools/tables.py'):

@@ -15,9 +15,9 @@ WORDS = {'right': 'right', 'not written yet': 'empty', 'wrong': 'wrong', 'not ch
 
 def find_copies(folder):
     """Return the notebooks in a folder and in those below it, {name: path}, sorted."""
-    paths = sorted(Path(folder).rglob('*.ipynb'))
+    paths = sorted(path for path in Path(folder).rglob('*') if path.suffix.lower() == '.ipynb')
     return {check_file.shown(path.relative_to(folder).with_suffix('')): path for path in paths
-            if '.ipynb_checkpoints' not in path.parts}
+            if '.ipynb_checkpoints' not in path.parts and not path.name.startswith('._')}  # macOS's
 
 
 def verdicts_on(path, places):
@@ -47,16 +47,18 @@ def check_all(found, places, write_row):
     for name, path in found.items():
         print(name.ljust(width), end='  ', flush=True)  # so one sees what takes long
         verdicts, sentence = verdicts_on(path, places)
+        write_row([for_spreadsheet(name)] + [text for kind, text in verdicts.values()] + [sentence])
         words = [WORDS[kind].ljust(len(place)) for place, (kind, text) in verdicts.items()]
         print('  '.join([*words, sentence]), flush=True)
-        write_row([for_spreadsheet(name)] + [text for kind, text in verdicts.values()] + [sentence])
 
 
 def main():
     sys.stdout.reconfigure(errors='backslashreplace')
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or not sys.argv[1]:
         sys.exit('usage: python check_class.py FOLDER')
     folder = os.path.abspath(sys.argv[1])
+    if Path(folder) in Path(__file__).resolve().parents:
+        sys.exit('%s has this program in it: put the copies into a folder of their own' % folder)
     table = folder + '.csv'
     found = find_copies(folder)
     if not found:
@@ -75,7 +77,7 @@ def main():
     except FileExistsError:
         sys.exit('%s already exists and was not changed: move it away to get a new one' % table)
     except OSError as error:
-        sys.exit('%s was not written: %s' % (table, error.strerror))
+        sys.exit('%s is not complete: %s' % (table, error.strerror))
     except KeyboardInterrupt:
         sys.exit('\nInterrupted: the rows above are in %s' % table)
     print('The table is %s' % table)

@@ -7,6 +7,7 @@ EVENTS: for each section that begins, for each verdict, and at the end.
 """
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -51,8 +52,8 @@ def read(path):
 
 def section_begun_by(source):
     """Return the title of the exercise's section that a Markdown cell begins, or None."""
-    for line in source.splitlines():
-        if line.startswith('#') and line.strip('# ') in TITLES:
+    for line in re.sub(r'(?ms)^(```|~~~).*?^\1', '', source).splitlines():  # without code
+        if line.startswith('##') and line.strip('# ') in TITLES:
             return line.strip('# ')
     return None
 

@@ -19,7 +19,7 @@ import worker
 from tqdm import tqdm
 
 DATA = cells.ROOT / 'data'
-LOCK = cells.ROOT / 'build' / 'runs.lock'
+LOCK = DATA / 'runs.lock'
 SECONDS_FOR_A_WORKER = 60
 
 
@@ -27,19 +27,27 @@ def read_rows(table, path):
     """Return the whole rows of a table's file, lists of strings, by their keys.
 
     A row that is torn, or glued to another, is left out, so that it is made again. Raises
-    ValueError for a file with other columns.
+    ValueError for a file with other columns, or with two rows of one key.
     """
     if not path.exists():
         return {}
-    head, *lines = path.read_text(encoding='utf-8').splitlines(keepends=True) or ['']
+    try:
+        text = path.read_text(encoding='utf-8-sig')  # sig: a spreadsheet may have left a mark
+    except UnicodeDecodeError:
+        raise ValueError('%s is no UTF-8 text: git checkout brings it back' % path) from None
+    head, *lines = text.splitlines(keepends=True) or ['']
     if head != ','.join(table.names()) + '\n':
-        raise ValueError('%s has other columns than tools/tables.py: move it away, and all its '
-                         'rows are made again' % path)
+        raise ValueError('%s has other columns than tools/tables.py. If a program saved it so, git '
+                         'checkout brings it back; move it away, and all its rows are made again'
+                         % path)
     rows = {}
     for line in lines:
         row = line.rstrip('\n').split(',')
         if line.endswith('\n') and len(row) == len(table.names()) and '' not in row:
-            rows[tuple(row[:len(table.key)])] = row
+            key = tuple(row[:len(table.key)])
+            if key in rows:
+                raise ValueError('%s has two rows for %s: delete one' % (path, ','.join(key)))
+            rows[key] = row
     return rows
 
 
@@ -106,7 +114,6 @@ def make_all():
 
 def main():
     """Make all rows, or stop with one line that says why."""
-    LOCK.parent.mkdir(exist_ok=True)
     logging.disable(logging.CRITICAL)  # Dask is loud when it is interrupted
     try:
         with locket.lock_file(str(LOCK), timeout=0):
@@ -117,7 +124,7 @@ def main():
         sys.exit('make runs was interrupted: call it again to go on')
     except (RuntimeError, ValueError, OSError, distributed.KilledWorker, CancelledError,
             cells.NotebookError) as error:
-        sys.exit('make runs stopped, and will go on from there: %s' % cells.in_one_line(error))
+        sys.exit('make runs stopped; the rows that it made are kept: %s' % cells.in_one_line(error))
     print('All rows are there: %s in data/' % ', '.join(tables.TABLES))
 
 

@@ -1,4 +1,5 @@
 """Saves the notebooks that make run and make studies just executed: make save."""
+import os
 import shutil
 import sys
 
@@ -7,24 +8,36 @@ import nbformat
 import page
 
 
-def sources(path):
-    """Return the cells' sources of a notebook."""
-    return [cell.source for cell in nbformat.read(path, 4).cells]
+def without_outputs(path):
+    """Return a notebook without what running it changes."""
+    notebook = nbformat.read(path, 4)
+    for cell in notebook.cells:
+        if cell.cell_type == 'code':
+            cell.outputs = []
+            cell.execution_count = None
+    return notebook.cells
+
+
+def replace_all(files):
+    """Replace files, {new: old}: all of them or, if there is no room for all, none."""
+    for new, old in files.items():
+        shutil.copy(new, old.with_suffix('.new'))
+    for old in files.values():
+        os.replace(old.with_suffix('.new'), old)
 
 
 def main():
     names = [name + '.ipynb' for name in cells.NAMES]
     for name in names:
-        if sources(page.BUILD / name) != sources(cells.NOTEBOOKS / name):
+        if without_outputs(page.BUILD / name) != without_outputs(cells.NOTEBOOKS / name):
             sys.exit('notebooks/%s was changed while it ran, and nothing was saved: type make save '
                      'again' % name)
-    for name in names:
-        shutil.copy(page.BUILD / name, cells.NOTEBOOKS / name)
-    for figures in page.README_FIGURES.values():
-        for name in figures:
-            shutil.copy(page.BUILD / 'images' / name, cells.NOTEBOOKS / 'images' / name)
-    print('Saved notebooks/%s and the figures of the README in notebooks/images'
-          % ' and notebooks/'.join(names))
+    names += ['images/' + name for figures in page.README_FIGURES.values() for name in figures]
+    try:
+        replace_all({page.BUILD / name: cells.NOTEBOOKS / name for name in names})
+    except OSError as error:
+        sys.exit('Nothing was saved: %s' % error)
+    print('Saved in notebooks/: %s' % ', '.join(names))
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ import pytest
 TABLE = (cells.ROOT / 'tests' / 'numbers.md').read_text(encoding='utf-8')
 NOTEBOOKS = {name: nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
              for name in cells.NAMES}
-NUMBER = re.compile(r'(?<![\w.,#-])\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d|,\d)')
+NUMBER = re.compile(r'(?<![\w.,#])(?<!\w-)\d+(?:,\d{3})*(?:\.\d+)?(?!\.\d|,\d)')
 
 
 def words_of(text):
@@ -18,7 +18,8 @@ def words_of(text):
 
 def prose_of(text):
     """Return a text without code, formulas, the addresses of links, and the numbers of a list."""
-    text = re.sub(r'(?ms)^```.*?^```|^ {4}.*?$|^\d+\. ', ' ', text)
+    text = re.sub(r'(?m)^\d+\. (?=\*\*)|(?<=\n\n)(?: {4,}.*\n)+', ' ', text)
+    text = re.sub(r'(?ms)^```.*?^```', ' ', text)
     text = re.sub(r'(?s)\$\$.*?\$\$|`[^`]*`|\$[^$]*\$|(?<=\])\([^)]*\)', ' ', text)
     return words_of(text)
 

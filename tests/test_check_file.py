@@ -66,6 +66,16 @@ def test_a_copy_that_never_ends(child):
         'loop?')
 
 
+@pytest.mark.parametrize('kind, code', [('right', 0), ('wrong', 1)])
+def test_a_wrong_copy_is_an_error_for_the_shell(monkeypatch, kind, code):
+    monkeypatch.setattr(check_file, 'check',
+                        lambda path: check_file.Result({'Cost': [kind, 'a text']}, None))
+    monkeypatch.setattr(sys, 'argv', ['check_file.py', 'copy.ipynb'])
+    with pytest.raises(SystemExit) as ended:
+        check_file.main()
+    assert ended.value.code == code
+
+
 def test_output_is_thrown_away(child, capfd):
     child(PLACES + RIGHT + 'print("x" * 1000000)\n' + TELL % {'changed': None})
     assert capfd.readouterr() == ('', '')

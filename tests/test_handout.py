@@ -152,6 +152,13 @@ def test_packages_of_the_exercise_are_pinned(folder):
     assert names and set(names) <= set(pins)
 
 
+def test_damaged_data_is_not_given_away(tmp_path, monkeypatch):
+    (tmp_path / 'mnist.pkl.gz').write_bytes(b'torn')
+    monkeypatch.setitem(handout.FILES, 'data/mnist.pkl.gz', tmp_path / 'mnist.pkl.gz')
+    with pytest.raises(handout.HandoutError, match='is another file than the notebook expects'):
+        handout.write(tmp_path / 'handout')
+
+
 def test_work_is_not_overwritten(tmp_path):
     (tmp_path / 'handout').mkdir()
     (tmp_path / 'handout' / 'mnist_rnn.ipynb').write_text('my work')

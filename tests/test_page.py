@@ -1,7 +1,8 @@
 """Tests of what make run, make verify and make save do with an executed notebook."""
 import base64
 
-import cells
+import cells  # first: from there Python knows where bitwise is
+import bitwise
 import nbformat
 import page
 import pytest
@@ -76,6 +77,24 @@ def test_failing_cell_is_named(capsys):
 
 def test_equal_notebooks_have_no_difference():
     assert verify.differences(notebook(), notebook()) is None
+
+
+@pytest.mark.parametrize('different', cells.NAMES)
+def test_both_notebooks_are_compared(folders, monkeypatch, different):
+    monkeypatch.setattr(verify.cells, 'ROOT', cells.NOTEBOOKS.parent)
+    monkeypatch.setattr(bitwise, 'pin', lambda: bitwise.YES)
+    nbformat.write(notebook('1\n'), cells.NOTEBOOKS / (different + '.ipynb'))
+    for name in cells.NAMES:
+        if name != different:
+            nbformat.write(notebook('new\n'), cells.NOTEBOOKS / (name + '.ipynb'))
+    with pytest.raises(SystemExit, match='^%s: section "A section" printed' % different):
+        verify.main()
+
+
+def test_nothing_is_compared_without_the_same_bits(monkeypatch):
+    monkeypatch.setattr(bitwise, 'pin', lambda: 'bitwise reproducible: no, because ...')
+    with pytest.raises(SystemExit, match='^Nothing was compared. bitwise reproducible: no'):
+        verify.main()
 
 
 def test_other_number_is_named():

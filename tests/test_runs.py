@@ -138,6 +138,20 @@ def test_least_varying_pixels_are_those_without_ink():
     assert set(experiments.pixels_by_variation()[:len(blank)]) == set(blank)
 
 
+def test_ink_is_put_on_pixels():
+    inked = experiments.with_ink_on(np.zeros((2, 28, 28)), [0, 29])
+    assert inked.sum() == 4 * 255 / 256
+    assert inked[1, 1, 1] == 255 / 256
+
+
+@pytest.mark.parametrize('later_from, moves', [(2, False), (3, True)])
+def test_later_rate_begins_with_its_step(later_from, moves):
+    """Here it is 0, so nothing moves from then on."""
+    after_1, after_2, *averages = experiments.long_run(
+        'linear', .5, 0, later_from, 0, measured_at=[1, 2], averaged=1, mini_batch_size=5)
+    assert (after_1 != after_2) == moves
+
+
 @pytest.mark.parametrize('place', [(0, 0), (1, 2)])
 def test_flipped_bit_is_the_last_one(place):
     value = np.random.RandomState(0).uniform(size=(2, 3))
@@ -158,9 +172,10 @@ def test_flipped_bit_is_the_last_one(place):
     ('sizes.csv', ('recurrent', '400', '250', '0.2', '1')),
     ('sizes.csv', ('two_layers', '100', '1000', '0.1', '2')),
     ('sizes.csv', ('wide', '100', '1000', '0.2', '3')),
-    ('changed.csv', ('recurrent', '0.1', '30', '5')), ('changed.csv', ('linear', '0.5', '0', '6')),
+    ('changed.csv', ('recurrent', '0.1', 'scaled', '5')),
+    ('changed.csv', ('linear', '0.5', 'upright', '6')),
     ('one_bit.csv', ('W', '0', '0', '0.1', '1234')),
-    ('longer.csv', ('linear', '0.5', '0.5', '7')),
+    ('longer.csv', ('linear', '0.5', '0.5', '5001', '7')),
     ('whole.csv', ('138', '138', '8'))])
 def test_row_comes_out_again(name, key):
     table = tables.TABLES[name]

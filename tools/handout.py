@@ -5,6 +5,7 @@ usage: python tools/handout.py FOLDER [--nbgrader]
 --nbgrader: the notebook keeps the solutions, and its checks are test cells of nbgrader's: a source
 for nbgrader generate_assignment, which takes the solutions out.
 """
+import hashlib
 import os
 import shutil
 import signal
@@ -135,6 +136,9 @@ def write(target, nbgrader=False):
         raise HandoutError('%s already exists and was not changed: move it away to get a new one'
                            % target)
     notebook = nbformat.read(cells.NOTEBOOK, 4)
+    checksum = hashlib.sha256(FILES['data/mnist.pkl.gz'].read_bytes()).hexdigest()
+    if not any(checksum in cell.source for cell in notebook.cells):
+        raise HandoutError('data/mnist.pkl.gz is another file than the notebook expects')
     exercise(notebook, nbgrader)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix='.handout-') as temporary:

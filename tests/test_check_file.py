@@ -88,7 +88,8 @@ def test_a_broken_environment_gives_no_score(child):
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='the test looks at /proc')
 def test_children_end_with_the_copy(child, tmp_path):
-    child('import subprocess\nprocess = subprocess.Popen(["sleep", "60"])\n'
+    child('import subprocess, sys\n'
+          'process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])\n'
           'open("pid", "w").write(str(process.pid))\n' + PLACES)
     pid = int((tmp_path / 'pid').read_text())
     for wait in range(100):  # the kernel needs a moment

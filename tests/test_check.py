@@ -250,8 +250,8 @@ def test_a_missing_given_name_is_told(session, run):
     del session.names['x'], session.names['h_states']
     run('h_states = h_states_sum = T.zeros((x.shape[0], hidden_d))')
     assert session.verdict('Hidden states').text == (
-        "'x' is not defined: the cell of section \"Inputs\" that makes it comes later, was deleted, "
-        'or was not run')
+        "'x' is not defined: the cell of section \"Inputs\" that makes it comes later, was "
+        'deleted, or was not run')
 
 
 @pytest.mark.parametrize('source, message', [

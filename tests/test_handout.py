@@ -64,13 +64,13 @@ def test_task_names_the_place(exercise, place):
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_place_is_a_solution_of_nbgrader(place):
-    cell = handout.places(nbformat.read(cells.NOTEBOOK, 4))[place]
+    cell = handout.places(cells.saved('mnist_rnn'))[place]
     assert cell.metadata.nbgrader.solution is True
 
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_nbgrader_tests_the_place(place):
-    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    notebook = cells.saved('mnist_rnn')
     handout.exercise(notebook, nbgrader=True)
     tests = [cell for cell in notebook.cells if "check.verdict('%s')" % place in cell.source]
     assert tests[0].metadata.nbgrader.grade is True
@@ -114,14 +114,14 @@ def test_a_section_has_one_place():
 
 
 def test_a_place_without_tests_is_refused():
-    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    notebook = cells.saved('mnist_rnn')
     notebook.cells += [new_markdown_cell('## Seventh'), new_code_cell(BEGIN + '\n' + END)]
     with pytest.raises(handout.HandoutError, match="'Seventh'.*but the tests in"):
         handout.exercise(notebook)
 
 
 def test_tests_without_a_place_are_refused():
-    notebook = nbformat.read(cells.NOTEBOOK, 4)
+    notebook = cells.saved('mnist_rnn')
     notebook.cells = [cell for cell in notebook.cells if cell.id != 'cost-code']
     with pytest.raises(handout.HandoutError, match='but the tests in'):
         handout.exercise(notebook)

@@ -13,31 +13,26 @@ import pytest
 README = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
 
 
-def saved(name):
-    """Return a saved notebook."""
-    return nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
-
-
 def pictures(cell):
     """Return the PNG pictures in a cell's outputs, as base64 text."""
     data = [output.get('data', {}) for output in cell.get('outputs', [])]
     return [each['image/png'] for each in data if 'image/png' in each]
 
 
-def prose_of(notebook):
+def markdown_of(notebook):
     """Return the text of a notebook."""
     return '\n\n'.join(cell.source for cell in notebook.cells if cell.cell_type == 'markdown')
 
 
 def headings_of(notebook):
     """Return the titles of a notebook's headings, as links name them."""
-    titles = re.findall('^#+ (.*)', prose_of(notebook), re.MULTILINE)
+    titles = re.findall('^#+ (.*)', markdown_of(notebook), re.MULTILINE)
     return {title.replace(' ', '-') for title in titles}
 
 
 @pytest.fixture(params=cells.NAMES)
 def notebook(request):
-    return saved(request.param)
+    return cells.saved(request.param)
 
 
 # As saved.
@@ -52,7 +47,7 @@ def test_saved_run_is_bitwise_reproducible(notebook):
 
 
 def test_fingerprint():
-    printed = cells.printed(saved('mnist_rnn').cells)
+    printed = cells.printed(cells.saved('mnist_rnn').cells)
     assert 'fingerprint of the weights after step 1000: da6c38b71ba1ce4e\n' in printed
 
 
@@ -67,26 +62,27 @@ def test_no_path_of_a_machine_is_saved(notebook):
 
 
 def test_every_figure_has_an_alternative_text(notebook):
-    without = [cell.id for cell in notebook.cells if pictures(cell) and not cell.metadata.get('alt')]
+    without = [cell.id for cell in notebook.cells
+               if pictures(cell) and not cell.metadata.get('alt')]
     assert without == [], 'add "alt" to the metadata of these cells'
 
 
 def test_there_is_one_heading_of_the_first_level(notebook):
-    assert len(re.findall('^# ', prose_of(notebook), re.MULTILINE)) == 1
+    assert len(re.findall('^# ', markdown_of(notebook), re.MULTILINE)) == 1
 
 
 def test_links_lead_somewhere(notebook):
-    for target in re.findall(r'\]\((?!http)(.*?)\)', prose_of(notebook)):
+    for target in re.findall(r'\]\((?!http)(.*?)\)', markdown_of(notebook)):
         file, _, heading = target.partition('#')
         if file:
             assert (cells.NOTEBOOKS / file).is_file(), target
         if heading:
-            assert heading in headings_of(saved(Path(file).stem) if file else notebook), target
+            assert heading in headings_of(cells.saved(Path(file).stem) if file else notebook), target
 
 
 def test_links_of_the_exercise_lead_somewhere(exercise):
     """To what is given away with it."""
-    for target in re.findall(r'\]\((?!http)(.*?)\)', prose_of(exercise)):
+    for target in re.findall(r'\]\((?!http)(.*?)\)', markdown_of(exercise)):
         file, _, heading = target.partition('#')
         assert not file or file in handout.FILES, target
         assert not heading or heading in headings_of(exercise), target
@@ -94,7 +90,7 @@ def test_links_of_the_exercise_lead_somewhere(exercise):
 
 def test_the_reproduction_has_the_sections_of_the_original():
     """And the comparison, after them. What is studied beyond stands in the other notebook."""
-    titles = re.findall('^## (.*)', prose_of(saved('mnist_rnn')), re.MULTILINE)
+    titles = re.findall('^## (.*)', markdown_of(cells.saved('mnist_rnn')), re.MULTILINE)
     assert titles == [
         'Imports', 'The data', 'Shuffle', 'One-hot labels', 'Hyper-parameters', 'Weights',
         'Inputs', 'Hidden states', 'Prediction', 'Cost', 'Gradients', 'Compile', 'Train', 'Curves',
@@ -103,7 +99,7 @@ def test_the_reproduction_has_the_sections_of_the_original():
 
 @pytest.mark.parametrize('name', cells.NAMES)
 def test_figures_of_the_readme_are_in_the_notebook(name):
-    by_id = {cell.id: cell for cell in saved(name).cells}
+    by_id = {cell.id: cell for cell in cells.saved(name).cells}
     for file, cell_id in page.README_FIGURES[name].items():
         picture = (cells.NOTEBOOKS / 'images' / file).read_bytes()
         assert base64.b64decode(pictures(by_id[cell_id])[0]) == picture, 'make save writes it again'

@@ -2,12 +2,10 @@
 import re
 
 import cells
-import nbformat
 import pytest
 
 TABLE = (cells.ROOT / 'tests' / 'numbers.md').read_text(encoding='utf-8')
-NOTEBOOKS = {name: nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
-             for name in cells.NAMES}
+NOTEBOOKS = {name: cells.saved(name) for name in cells.NAMES}
 NUMBER = re.compile(r'(?<![\w.,#])(?<!\w-)\d+(?:,\d{3})*(?:\.\d+)?(?!\.\d|,\d)')
 
 
@@ -67,7 +65,8 @@ def is_among(number, others):
 @pytest.mark.parametrize('where, says, cell_id, prints', PRINTED)
 def test_sentence_stands_in_the_text(where, says, cell_id, prints):
     assert says in text_of(where), (
-        'the sentence was changed: see what the cell %s prints, and change tests/numbers.md' % cell_id)
+        'the sentence was changed: see what the cell %s prints, and change tests/numbers.md'
+        % cell_id)
 
 
 @pytest.mark.parametrize('where, says, cell_id, prints', PRINTED)

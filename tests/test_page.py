@@ -83,7 +83,6 @@ def test_equal_notebooks_have_no_difference():
 def test_both_notebooks_are_compared(folders, monkeypatch, different):
     monkeypatch.setattr(verify.cells, 'ROOT', cells.NOTEBOOKS.parent)
     monkeypatch.setattr(bitwise, 'pin', lambda: bitwise.YES)
-    nbformat.write(notebook('1\n'), cells.NOTEBOOKS / (different + '.ipynb'))
     for name in cells.NAMES:
         if name != different:
             nbformat.write(notebook('new\n'), cells.NOTEBOOKS / (name + '.ipynb'))
@@ -112,7 +111,7 @@ def test_other_figure_is_named(monkeypatch):
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """Folders with two notebooks in place of build/ and notebooks/; the second one's path."""
+    """Folders in place of build/ and notebooks/, with newer and older notebooks; the latter."""
     monkeypatch.setattr(page, 'BUILD', tmp_path / 'build')
     monkeypatch.setattr(cells, 'NOTEBOOKS', tmp_path / 'notebooks')
     monkeypatch.setattr(page, 'README_FIGURES', {'mnist_rnn': {'some.png': 'figure'},
@@ -120,7 +119,7 @@ def folders(tmp_path, monkeypatch):
     for folder in page.BUILD, cells.NOTEBOOKS:
         (folder / 'images').mkdir(parents=True)
     page.save_figures(notebook(), {'some.png': 'figure'})
-    for name in page.README_FIGURES:
+    for name in cells.NAMES:
         nbformat.write(notebook('new\n'), page.BUILD / (name + '.ipynb'))
         nbformat.write(notebook('old\n'), cells.NOTEBOOKS / (name + '.ipynb'))
     return cells.NOTEBOOKS

@@ -123,8 +123,11 @@ def test_foreign_environment_is_refused(folder):
     assert (folder / '.venv').is_dir()
 
 
+TOOLS = sorted(path.stem for path in (cells.ROOT / 'tools').glob('*.py'))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('name', [path.stem for path in sorted((cells.ROOT / 'tools').glob('*.py'))])
+@pytest.mark.parametrize('name', TOOLS)
 def test_every_tool_starts_by_itself(name):
     """As a program: only its own folder is on Python's path."""
     started = subprocess.run([sys.executable, '-c', 'import ' + name], cwd=cells.ROOT / 'tools',

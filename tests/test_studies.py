@@ -2,7 +2,6 @@
 import ast
 
 import cells
-import nbformat
 import numpy as np
 import pytest
 
@@ -10,7 +9,7 @@ import pytest
 def functions_of(*cell_ids, **names):
     """Return the functions that these cells of the studies define, with names as their globals."""
     names = {'np': np, **names}
-    for cell in nbformat.read(cells.NOTEBOOKS / 'studies.ipynb', 4).cells:
+    for cell in cells.saved('studies').cells:
         if cell.id in cell_ids:
             tree = ast.parse(cell.source)
             tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]

@@ -27,6 +27,19 @@ class NotebookError(Exception):
     """A notebook that can't be read, or a cell that failed. The message is one line."""
 
 
+def saved(name):
+    """Return the saved notebook with this name, one of NAMES, as nbformat has it."""
+    return nbformat.read(NOTEBOOKS / (name + '.ipynb'), 4)
+
+
+def clear_outputs(notebook):
+    """Take away, in place, what running an nbformat notebook adds to it."""
+    for cell in notebook.cells:
+        if cell.cell_type == 'code':
+            cell.outputs = []
+            cell.execution_count = None
+
+
 def read(path=NOTEBOOK):
     """Return a notebook's cells, as nbformat has them.
 
@@ -90,9 +103,9 @@ def in_one_line(error):
 
 
 def run_cells(until, **parameters):
-    """Run the saved notebook's code cells up to the one that defines the name until; return all names.
+    """Run the saved notebook's code cells up to the one that defines a name; return all names.
 
-    parameters: set after the cell with the tag parameters. Raises NotebookError for the first
+    until: that name. parameters: set after the cell with the tag parameters. Raises NotebookError for the first
     cell that fails, or if none defines until.
     """
     names = {'__name__': '__main__'}

@@ -242,7 +242,7 @@ class Session:
         return None
 
     def explain(self, error, place):
-        """Return the Verdict on a place where an exception was raised, but not by a test's assertion."""
+        """Return the Verdict on a place where something other than a test's assertion failed."""
         if isinstance(error, NotImplementedError):
             return Verdict(NOT_WRITTEN, 'not written yet, or the line with raise was left in: '
                            + place.task)

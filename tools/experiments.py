@@ -33,46 +33,14 @@ def notebook():
 # Networks. Each function takes the notebook's names and returns a network's weights, the values
 # that they start from, and its ten scores, (n, 10), which a softmax turns into probabilities.
 
-def recurrent(nb):
-    """The notebook's network."""
-    return nb.weights, nb.initial, T.dot(nb.h_states_sum / 28, nb.V) + nb.b_V
+def rows_of(nb):
+    """Return the 28 rows of the images, each (n, 28)."""
+    return [nb.x[:, t, :] for t in range(28)]
 
 
-def linear(nb):
-    """A linear classifier: every pixel times a weight for each class, added up row by row."""
-    start = nb.glorot_uniform(np.random.RandomState(1234), 784, 10).reshape(28, 28, 10)
-    P = theano.shared(start)  # (row, column, class)
-    b = theano.shared(np.zeros(10))
-    scores = b
-    for t in range(28):
-        scores = scores + T.dot(nb.x[:, t, :], P[t])
-    return [P, b], [start, np.zeros(10)], scores
-
-
-def without_W(nb):
-    """The network without W: it forgets every row, and does not know which one it reads."""
-    h_states_sum = 0
-    for t in range(28):
-        h_states_sum = h_states_sum + T.tanh(nb.b_hidden + T.dot(nb.x[:, t, :], nb.U))
-    scores = T.dot(h_states_sum / 28, nb.V) + nb.b_V
-    U, W, V, b_hidden, b_V = nb.initial
-    return [nb.U, nb.V, nb.b_hidden, nb.b_V], [U, V, b_hidden, b_V], scores
-
-
-def row_biases(nb):
-    """The network without W, and with a bias for each row: it forgets, but knows the row."""
-    B = theano.shared(np.zeros((28, 100)))
-    h_states_sum = 0
-    for t in range(28):
-        h_states_sum = h_states_sum + T.tanh(B[t] + T.dot(nb.x[:, t, :], nb.U))
-    scores = T.dot(h_states_sum / 28, nb.V) + nb.b_V
-    U, W, V, b_hidden, b_V = nb.initial
-    return [nb.U, nb.V, B, nb.b_V], [U, V, np.zeros((28, 100)), b_V], scores
-
-
-def last_state(nb):
-    """The network whose answer is read from the last state alone."""
-    return nb.weights, nb.initial, T.dot(nb.h_states, nb.V) + nb.b_V
+def read_out(states, V, b_V):
+    """Return the scores, (n, 10), that are read from the mean of these hidden states."""
+    return T.dot(sum(states) / 28, V) + b_V
 
 
 def unrolled(nb, inputs, U, W, b_hidden):
@@ -85,11 +53,57 @@ def unrolled(nb, inputs, U, W, b_hidden):
     return states
 
 
+def draw_weights(nb, rng, hidden_d):
+    """Return values for U, W, V, b_hidden and b_V of so many hidden units, drawn as in Weights."""
+    U = nb.glorot_uniform(rng, 28, hidden_d)
+    W = nb.glorot_uniform(rng, hidden_d, hidden_d)
+    V = nb.glorot_uniform(rng, hidden_d, 10)
+    return [U, W, V, np.zeros(hidden_d), np.zeros(10)]
+
+
+def recurrent(nb):
+    """The notebook's network."""
+    return nb.weights, nb.initial, T.dot(nb.h_states_sum / 28, nb.V) + nb.b_V
+
+
+def linear(nb):
+    """A linear classifier: every pixel times a weight for each class, added up row by row."""
+    start = nb.glorot_uniform(np.random.RandomState(1234), 784, 10).reshape(28, 28, 10)
+    P = theano.shared(start)  # (row, column, class)
+    b = theano.shared(np.zeros(10))
+    scores = b
+    for t, row in enumerate(rows_of(nb)):
+        scores = scores + T.dot(row, P[t])
+    return [P, b], [start, np.zeros(10)], scores
+
+
+def without_W(nb):
+    """The network without W: it forgets every row, and does not know which one it reads."""
+    states = [T.tanh(nb.b_hidden + T.dot(row, nb.U)) for row in rows_of(nb)]
+    U, W, V, b_hidden, b_V = nb.initial
+    weights = [nb.U, nb.V, nb.b_hidden, nb.b_V]
+    return weights, [U, V, b_hidden, b_V], read_out(states, nb.V, nb.b_V)
+
+
+def row_biases(nb):
+    """The network without W, and with a bias for each row: it forgets, but knows the row."""
+    B = theano.shared(np.zeros((28, 100)))
+    states = [T.tanh(B[t] + T.dot(row, nb.U)) for t, row in enumerate(rows_of(nb))]
+    U, W, V, b_hidden, b_V = nb.initial
+    weights = [nb.U, nb.V, B, nb.b_V]
+    return weights, [U, V, np.zeros((28, 100)), b_V], read_out(states, nb.V, nb.b_V)
+
+
+def last_state(nb):
+    """The network whose answer is read from the last state alone."""
+    return nb.weights, nb.initial, T.dot(nb.h_states, nb.V) + nb.b_V
+
+
 def by_columns(nb):
     """The network that reads an image column by column, from left to right."""
-    inputs = [nb.x[:, :, t] for t in range(28)]
-    states = unrolled(nb, inputs, nb.U, nb.W, nb.b_hidden)
-    return nb.weights, nb.initial, T.dot(sum(states) / 28, nb.V) + nb.b_V
+    columns = [nb.x[:, :, t] for t in range(28)]
+    states = unrolled(nb, columns, nb.U, nb.W, nb.b_hidden)
+    return nb.weights, nb.initial, read_out(states, nb.V, nb.b_V)
 
 
 def two_layers(nb):
@@ -98,27 +112,24 @@ def two_layers(nb):
     U, W and V are the notebook's; the second layer's weights are drawn after them.
     """
     rng = np.random.RandomState(1234)
-    start = [nb.glorot_uniform(rng, 28, 100), nb.glorot_uniform(rng, 100, 100),
-             nb.glorot_uniform(rng, 100, 10), np.zeros(100), np.zeros(10),
-             nb.glorot_uniform(rng, 100, 100), nb.glorot_uniform(rng, 100, 100), np.zeros(100)]
+    start = draw_weights(nb, rng, 100)
+    start.append(nb.glorot_uniform(rng, 100, 100))  # U_2
+    start.append(nb.glorot_uniform(rng, 100, 100))  # W_2
+    start.append(np.zeros(100))                     # b_hidden_2
     weights = [theano.shared(value) for value in start]
     U, W, V, b_hidden, b_V, U_2, W_2, b_hidden_2 = weights
-    rows = [nb.x[:, t, :] for t in range(28)]
-    first = unrolled(nb, rows, U, W, b_hidden)
+    first = unrolled(nb, rows_of(nb), U, W, b_hidden)
     second = unrolled(nb, first, U_2, W_2, b_hidden_2)
-    return weights, start, T.dot(sum(second) / 28, V) + b_V
+    return weights, start, read_out(second, V, b_V)
 
 
 def wide(nb):
     """One layer of 166 units: as many weights, 34,040, as two layers of 100 have, 34,010."""
-    rng = np.random.RandomState(1234)
-    start = [nb.glorot_uniform(rng, 28, 166), nb.glorot_uniform(rng, 166, 166),
-             nb.glorot_uniform(rng, 166, 10), np.zeros(166), np.zeros(10)]
+    start = draw_weights(nb, np.random.RandomState(1234), 166)
     weights = [theano.shared(value) for value in start]
     U, W, V, b_hidden, b_V = weights
-    rows = [nb.x[:, t, :] for t in range(28)]
-    states = unrolled(nb, rows, U, W, b_hidden)
-    return weights, start, T.dot(sum(states) / 28, V) + b_V
+    states = unrolled(nb, rows_of(nb), U, W, b_hidden)
+    return weights, start, read_out(states, V, b_V)
 
 
 NETWORKS = {network.__name__: network for network in [
@@ -258,18 +269,24 @@ def flip_last_bit(value, place):
     value.view('uint64')[place] ^= np.uint64(1)
 
 
-@functools.cache
-def unchanged_run(learning_rate, draw_seed, steps, mini_batch_size):
-    """Return the training costs and the weights after each step of the notebook's network."""
+def run_from(start, learning_rate, draw_seed, steps, mini_batch_size):
+    """Train the notebook's network from this start; return all training costs and weights."""
     network = compiled('recurrent')
-    set_values(network, network.start)
+    set_values(network, start)
     costs = []
     iterates = []
     for batch in draw_batches(draw_seed, steps, mini_batch_size):
         train_cost, train_pred = take_step(network, batch, learning_rate)
         costs.append(train_cost)
         iterates.append(get_values(network))
-    return costs, iterates
+    return np.array(costs), iterates
+
+
+@functools.lru_cache(maxsize=1)  # it takes 100 MB, and most rows of one_bit.csv share one
+def unchanged_run(learning_rate, draw_seed, steps, mini_batch_size):
+    """Return the same of the notebook's own start."""
+    start = compiled('recurrent').start
+    return run_from(start, learning_rate, draw_seed, steps, mini_batch_size)
 
 
 def distance(values, others):
@@ -308,19 +325,27 @@ def scaled(images, factor):
     return transform(images, np.eye(2) / factor)
 
 
+def with_pixels(images, pixels, values):
+    """Return images whose pixels with these indices, 0 to 783, are set to these values."""
+    flat = images.reshape(-1, 784).astype('float64')
+    flat[:, pixels] = values
+    return flat.reshape(-1, 28, 28)
+
+
+@functools.cache
+def training_means():
+    """Return the means of the 784 pixels over the training images."""
+    return notebook().train_set[0].reshape(-1, 784).mean(axis=0, dtype='float64')
+
+
 def flattened(images, pixels):
     """Return images whose pixels with these indices, 0 to 783, are set to their training means."""
-    means = notebook().train_set[0].reshape(-1, 784).mean(axis=0, dtype='float64')
-    flat = images.reshape(-1, 784).astype('float64')
-    flat[:, pixels] = means[pixels]
-    return flat.reshape(-1, 28, 28)
+    return with_pixels(images, pixels, training_means()[pixels])
 
 
 def with_ink_on(images, pixels):
     """Return images whose pixels with these indices, 0 to 783, have the strongest ink."""
-    inked = images.reshape(-1, 784).astype('float64')
-    inked[:, pixels] = 255 / 256
-    return inked.reshape(-1, 28, 28)
+    return with_pixels(images, pixels, 255 / 256)
 
 
 @functools.cache
@@ -349,6 +374,12 @@ def changed(images, change, amount):
     if change == 'ink_on_most':
         return with_ink_on(images, pixels_by_variation()[-amount:])
     raise ValueError('no change is called %s' % change)
+
+
+def changed_one_by_one(images, change, amounts):
+    """Return images after a change, each by an amount of its own."""
+    return np.concatenate([changed(image[None], change, amount)
+                           for image, amount in zip(images, amounts)])
 
 
 # Rows.
@@ -439,27 +470,21 @@ def one_bit(array, row, column, learning_rate, draw_seed, *, steps, measured_at,
     after the steps measured_at; the first steps (from 0, or -1: none) before which the costs
     differ by more than 1e-12, 0.01 and 0.1; the test accuracies of both at the end.
     """
-    nb = notebook()
-    costs, iterates = unchanged_run(learning_rate, draw_seed, steps, mini_batch_size)
     network = compiled('recurrent')
-    values = [value.copy() for value in network.start]
-    names = [weight.name for weight in network.weights]
-    place = (row, column) if values[names.index(array)].ndim == 2 else (column,)
-    flip_last_bit(values[names.index(array)], place)
-    set_values(network, values)
-    gaps = []
-    distances = []
-    for i, batch in enumerate(draw_batches(draw_seed, steps, mini_batch_size)):
-        train_cost, train_pred = take_step(network, batch, learning_rate)
-        gaps.append(abs(train_cost - costs[i]))
-        if i + 1 in measured_at:
-            distances.append('%.3e' % distance(get_values(network), iterates[i]))
+    number = [weight.name for weight in network.weights].index(array)
+    start = [value.copy() for value in network.start]
+    place = (row, column) if start[number].ndim == 2 else (column,)
+    flip_last_bit(start[number], place)
+    costs, iterates = unchanged_run(learning_rate, draw_seed, steps, mini_batch_size)
+    other_costs, others = run_from(start, learning_rate, draw_seed, steps, mini_batch_size)
+    distances = ['%.3e' % distance(others[step - 1], iterates[step - 1]) for step in measured_at]
+    gaps = abs(other_costs - costs)
     firsts = []
     for bound in 1e-12, 1e-2, 1e-1:
-        above = np.flatnonzero(np.array(gaps) > bound)
+        above = np.flatnonzero(gaps > bound)
         firsts.append(str(above[0]) if len(above) else '-1')
-    return distances + firsts + [test_accuracy(network, get_values(network)),
-                                 test_accuracy(network, iterates[-1])]
+    accuracies = [test_accuracy(network, others[-1]), test_accuracy(network, iterates[-1])]
+    return distances + firsts + accuracies
 
 
 def on_changed_images(name, learning_rate, trained_on, draw_seed, *, changes, amounts, steps,
@@ -467,21 +492,19 @@ def on_changed_images(name, learning_rate, trained_on, draw_seed, *, changes, am
     """Return a row of changed.csv: accuracies of the tail average on changed test images.
 
     trained_on: upright, or turned or scaled: then the training images are changed so, anew in each
-    step, by amounts[trained_on], the lowest and the highest of random amounts.
+    step, by random amounts. amounts: the lowest and the highest, by trained_on.
     """
     nb = notebook()
     network = compiled(name)
     set_values(network, network.start)
     rng = np.random.RandomState(draw_seed)
     batches = rng.randint(0, 50000, size=(steps + more_steps, mini_batch_size))
+    drawn = rng.uniform(*amounts[trained_on], size=batches.shape)
     iterates = collections.deque(maxlen=more_steps)
-    if trained_on != 'upright':
-        drawn = rng.uniform(*amounts[trained_on], size=batches.shape)
-    for i, batch in enumerate(batches):
+    for batch, amounts_of_batch in zip(batches, drawn):
         images = nb.X_train[batch]
         if trained_on != 'upright':
-            images = np.concatenate([changed(image[None], trained_on, amount)
-                                     for image, amount in zip(images, drawn[i])])
+            images = changed_one_by_one(images, trained_on, amounts_of_batch)
         network.step(images, nb.Y_train[batch], learning_rate)
         iterates.append(get_values(network))
     tail_average = average(iterates)

@@ -122,7 +122,7 @@ def main():
     BUILD.mkdir(exist_ok=True)
     if not os.access(BUILD, os.W_OK):
         sys.exit('%s cannot be written' % BUILD)
-    notebook = nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
+    notebook = cells.saved(name)
     execute(notebook)
     nbformat.write(notebook, BUILD / (name + '.ipynb'))
     save_figures(notebook, README_FIGURES[name])
@@ -130,7 +130,7 @@ def main():
     write_page(name, notebook)
     for other in cells.NAMES:
         if not (BUILD / (other + '.html')).exists():  # links lead to it
-            write_page(other, nbformat.read(cells.NOTEBOOKS / (other + '.ipynb'), 4))
+            write_page(other, cells.saved(other))
     print('The page is build/%s.html' % name)
 
 

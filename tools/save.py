@@ -9,12 +9,9 @@ import page
 
 
 def without_outputs(path):
-    """Return a notebook without what running it changes."""
+    """Return a notebook's cells without what running them adds."""
     notebook = nbformat.read(path, 4)
-    for cell in notebook.cells:
-        if cell.cell_type == 'code':
-            cell.outputs = []
-            cell.execution_count = None
+    cells.clear_outputs(notebook)
     return notebook.cells
 
 

@@ -116,13 +116,15 @@ def table_of_sizes():
 def table_of_longer_runs():
     """Ten times as many steps."""
     steps = [100, 200, 500, 1000, 2000, 4000, 5000, 10000]
-    rows = [*itertools.product(['recurrent'], [.1], [.1], [5001], range(10)),
-            *itertools.product(['linear'], [.5], [.5], [5001], range(10)),
-            *itertools.product(['row_biases'], [8], [8], [5001], range(10)),
-            *itertools.product(['recurrent'], [.1], [.01], [5001, 9001], range(10)),
-            *itertools.product(['recurrent'], [.2], [.2], [5001], range(10)),
-            *itertools.product(['recurrent'], [.05], [.05], [5001], range(10)),
-            *itertools.product(['recurrent'], [.01], [.01], [5001], range(3))]
+    kinds = [('recurrent', .1, .1, 5001),
+             ('linear', .5, .5, 5001),
+             ('row_biases', 8, 8, 5001),
+             ('recurrent', .1, .01, 5001),
+             ('recurrent', .1, .01, 9001),
+             ('recurrent', .2, .2, 5001),
+             ('recurrent', .05, .05, 5001)]
+    rows = [(*kind, draw_seed) for kind in kinds for draw_seed in range(10)]
+    rows += [('recurrent', .01, .01, 5001, draw_seed) for draw_seed in range(3)]
     return Table(
         key=['network', 'learning_rate', 'later_rate', 'later_from', 'draw_seed'],
         columns=(['test_%d' % step for step in steps]
@@ -162,17 +164,21 @@ def table_of_changed_images():
                ('least', 100), ('least', 200), ('least', 400), ('least', 600),
                ('most', 100), ('most', 200), ('most', 400), ('most', 600),
                ('ink_on_least', 67), ('ink_on_most', 67)]
-    rows = [*itertools.product(['recurrent'], [.1], ['upright', 'turned', 'scaled'], range(10)),
-            *itertools.product(['linear'], [.5], ['upright'], range(10)),
-            *itertools.product(['row_biases'], [8], ['upright'], range(10)),
-            *itertools.product(['without_W'], [2], ['upright'], range(10)),
-            *itertools.product(['last_state'], [.1], ['upright'], range(10))]
+    amounts = {'upright': (0, 0), 'turned': (-30, 30), 'scaled': (60, 140)}
+    kinds = [('recurrent', .1, 'upright'),
+             ('recurrent', .1, 'turned'),
+             ('recurrent', .1, 'scaled'),
+             ('linear', .5, 'upright'),
+             ('row_biases', 8, 'upright'),
+             ('without_W', 2, 'upright'),
+             ('last_state', .1, 'upright')]
+    rows = [(*kind, draw_seed) for kind in kinds for draw_seed in range(10)]
     return Table(
         key=['network', 'learning_rate', 'trained_on', 'draw_seed'],
         columns=['unchanged'] + ['%s_%d' % change for change in changes],
         function=experiments.on_changed_images,
-        settings=dict(changes=changes, amounts={'turned': (-30, 30), 'scaled': (60, 140)},
-                      steps=1000, more_steps=100, mini_batch_size=100),
+        settings=dict(changes=changes, amounts=amounts, steps=1000, more_steps=100,
+                      mini_batch_size=100),
         rows=rows)
 
 

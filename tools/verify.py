@@ -27,8 +27,7 @@ def main():
         sys.exit('Nothing was compared. ' + bitwise.pin())
     for name in cells.NAMES:
         fresh = nbformat.read(cells.ROOT / 'build' / (name + '.ipynb'), 4)
-        saved = nbformat.read(cells.NOTEBOOKS / (name + '.ipynb'), 4)
-        difference = differences(fresh, saved)
+        difference = differences(fresh, cells.saved(name))
         if difference:
             sys.exit('%s: %s' % (name, difference))
         print('%s: every printed number equals the saved one' % name)

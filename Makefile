@@ -36,13 +36,13 @@ test: setup  ## runs the tests; make test ARGS="-k weights" only some
 	$(PYTHON) -m pytest $(ARGS)
 
 check: setup  ## checks a solved exercise: make check COPY=handout/mnist_rnn.ipynb
-	$(PYTHON) tools/check_file.py "$$COPY"
+	$(PYTHON) exercise/check_file.py "$$COPY"
 
 class: setup  ## checks all copies in a folder and writes a table: make class COPIES=copies
-	$(PYTHON) tools/check_class.py "$$COPIES"
+	$(PYTHON) exercise/check_class.py "$$COPIES"
 
 handout: setup  ## writes the exercise to handout/, a folder to give away, once
-	$(PYTHON) tools/handout.py handout
+	$(PYTHON) exercise/handout.py handout
 
 # Not in the clean environment: the user's own settings of Jupyter count.
 lab: setup  ## opens JupyterLab with the exercise or, where there is none, with the notebook

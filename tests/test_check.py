@@ -317,7 +317,7 @@ def test_settings_of_the_user_do_not_count(session, monkeypatch):
 
 def test_without_assertions_nothing_is_right():
     done = subprocess.run(
-        [sys.executable, '-O', '-c', 'import check'], cwd=cells.ROOT / 'tools',
+        [sys.executable, '-O', '-c', 'import check'], cwd=cells.ROOT / 'exercise',
         capture_output=True, text=True)
     assert 'ImportError: nothing can be checked' in done.stderr
 

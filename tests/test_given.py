@@ -1,6 +1,6 @@
 """Tests of the notebook's given cells: the saved ones, and those of a student's copy.
 
-A student need not change them to fill in the places. tools/check.py tells when one was changed,
+A student need not change them to fill in the places. exercise/check.py tells when one was changed,
 in the words of the first assertion that fails; test_mnist_rnn.py says what the classes' title,
 given and builds_on are.
 """

@@ -5,7 +5,7 @@ check.py, has the notebook's names as attributes. Weights, images and labels are
 that starts from another one's symbol is also tested with given values for it, so that a mistake in
 one section is not another's.
 
-tools/check.py reads from the classes what the exercise consists of:
+exercise/check.py reads from the classes what the exercise consists of:
 
 title      the section's heading
 task       what a student is to write there; a class without it, here or in test_given.py, tests

@@ -1,6 +1,6 @@
 """Writes the folder of the exercise, to give away: make handout.
 
-usage: python tools/handout.py FOLDER [--nbgrader]
+usage: python exercise/handout.py FOLDER [--nbgrader]
 
 --nbgrader: the notebook keeps the solutions, and its checks are test cells of nbgrader's: a source
 for nbgrader generate_assignment, which takes the solutions out.
@@ -16,13 +16,14 @@ from pathlib import Path
 if __name__ == '__main__':  # before the imports, which take seconds
     signal.signal(signal.SIGINT, lambda *args: sys.exit('\nInterrupted: nothing was written'))
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / 'tools'))
 import cells  # noqa: E402
 import check  # noqa: E402
 import nbformat  # noqa: E402
 from nbformat.v4 import new_code_cell, new_markdown_cell  # noqa: E402
 
 BEGIN, END = '### BEGIN SOLUTION', '### END SOLUTION'  # as nbgrader has them
-TEXTS = cells.ROOT / 'tools' / 'exercise'  # what is written for the exercise alone
+TEXTS = cells.ROOT / 'exercise' / 'handout'  # what is written for the exercise alone
 # The files beside the notebook.
 FILES = {
     'README.md': TEXTS / 'README.md',
@@ -30,9 +31,9 @@ FILES = {
     'constraints.txt': cells.ROOT / 'constraints.txt',
     'LICENSE': cells.ROOT / 'LICENSE',
     'bitwise.py': cells.NOTEBOOKS / 'bitwise.py',
-    'check.py': cells.ROOT / 'tools' / 'check.py',
-    'check_file.py': cells.ROOT / 'tools' / 'check_file.py',
-    'run_copy.py': cells.ROOT / 'tools' / 'run_copy.py',
+    'check.py': cells.ROOT / 'exercise' / 'check.py',
+    'check_file.py': cells.ROOT / 'exercise' / 'check_file.py',
+    'run_copy.py': cells.ROOT / 'exercise' / 'run_copy.py',
     'test_given.py': cells.ROOT / 'tests' / 'test_given.py',
     'test_mnist_rnn.py': cells.ROOT / 'tests' / 'test_mnist_rnn.py',
     'reference.py': cells.ROOT / 'tests' / 'reference.py',
@@ -150,7 +151,7 @@ def write(target, nbgrader=False):
 def main():
     if (len(sys.argv) < 2 or sys.argv[1].startswith('-')
             or sys.argv[2:] not in ([], ['--nbgrader'])):
-        sys.exit('usage: python tools/handout.py FOLDER [--nbgrader]')
+        sys.exit('usage: python exercise/handout.py FOLDER [--nbgrader]')
     target = Path(sys.argv[1])
     try:
         write(target, nbgrader='--nbgrader' in sys.argv)

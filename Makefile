@@ -56,7 +56,7 @@ scheduler: setup  ## for make runs on several machines: see data/README.md
 	$(CLEAN) PYTHONPATH=tools .venv/bin/dask scheduler
 
 worker: setup  ## joins this machine to it
-	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/worker.py
+	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/runs.py worker
 
 save: run studies  ## executes both and saves them in notebooks/, for contributors
 	$(PYTHON) tools/save.py

@@ -237,8 +237,8 @@ def read(name):
     if not path.exists():
         return {}
     try:
-        with path.open(newline='', encoding='utf-8-sig') as file:  # sig: spreadsheets leave a mark
-            columns, *lines = list(csv.reader(file)) or [[]]
+        text = path.read_text(encoding='utf-8-sig')  # sig: spreadsheets leave a mark
+        columns, *lines = list(csv.reader(io.StringIO(text))) or [[]]
     except (UnicodeDecodeError, csv.Error):
         raise TableError('%s is not a table: git checkout brings it back' % path) from None
     key_columns = list(KEYS[name][0])
@@ -261,6 +261,8 @@ def read(name):
             fault = 'a row with the key %s stands above' % ','.join(key)
         elif wrong:
             fault = '%s is %r' % (wrong[0], row[wrong[0]])
+        elif number == len(lines) + 1 and not text.endswith('\n'):
+            fault = 'its end is missing'
         if fault:
             raise TableError('%s, line %d: %s. Delete the line, and make runs makes its row again'
                              % (path, number, fault))

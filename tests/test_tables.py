@@ -13,6 +13,8 @@ import bitwise
 import cells
 import distributed
 import experiments
+import images
+import networks
 import numpy as np
 import pytest
 import runs
@@ -228,9 +230,9 @@ def test_full_disk_costs_no_row(small, monkeypatch):
 
 def test_training_is_the_notebook_s_own():
     nb = cells.run_cells('trained', iterations=3)
-    network = experiments.at_start('recurrent')
-    batches = experiments.draw_batches(1234, 3)
-    costs = [float(cost) for cost, predicted in experiments.train(network, batches, .1)]
+    network = networks.at_start('recurrent')
+    batches = networks.draw_batches(1234, 3)
+    costs = [float(cost) for cost, predicted in networks.train(network, batches, .1)]
     assert costs == nb.cost_training_arr.tolist()
     assert all(map(np.array_equal, network.get_values(), nb.trained))
 
@@ -249,13 +251,13 @@ def counting():
 
 
 def test_last_and_average(counting):
-    last, average = experiments.last_and_average(*counting, steps=2)
+    last, average = networks.last_and_average(*counting, steps=2)
     assert last == [2]
     assert average == [3.5]
 
 
 def test_values_and_averages_at_steps(counting):
-    found = list(experiments.at_steps(*counting, measured_at=[1, 4]))
+    found = list(networks.at_steps(*counting, measured_at=[1, 4]))
     assert found == [(1, [1], [1]), (4, [4], [2.5])]
 
 
@@ -270,7 +272,7 @@ def test_flipped_bit_is_the_last_one(place):
 
 @pytest.mark.slow
 def test_curvature_is_that_of_the_cost_along_its_direction():
-    nb, network = experiments.notebook(), experiments.at_start('recurrent')
+    nb, network = networks.notebook(), networks.at_start('recurrent')
     start = network.get_values()
     curvature, direction = experiments.largest_curvature(network, start, start)
     length = np.sqrt(sum(np.sum(part ** 2) for part in direction))
@@ -300,27 +302,26 @@ def digit():
 def test_image_is_moved(digit, change, amount, rows, columns):
     expected = np.zeros((1, 28, 28))
     expected[0, rows, columns] = .5
-    assert np.array_equal(experiments.changed(digit, change, amount), expected)
+    assert np.array_equal(images.changed(digit, change, amount), expected)
 
 
 def test_image_scaled_to_200_per_cent_has_four_times_the_ink(digit):
-    assert np.isclose(experiments.changed(digit, 'scaled', 200).sum(), 4 * digit.sum(), rtol=.05)
+    assert np.isclose(images.changed(digit, 'scaled', 200).sum(), 4 * digit.sum(), rtol=.05)
 
 
 def test_least_varying_pixels_are_those_without_ink():
-    images = experiments.notebook().train_set[0].reshape(-1, 784)
-    blank = np.flatnonzero(images.max(axis=0) == 0)
-    assert set(experiments.pixels_by_variation()[:len(blank)]) == set(blank)
+    blank = np.flatnonzero(images.training_pixels().max(axis=0) == 0)
+    assert set(images.pixels_by_variation()[:len(blank)]) == set(blank)
 
 
 @pytest.mark.parametrize('change, value', [('ink_on_most', 255 / 256), ('most', None)])
 def test_most_varying_pixels_are_set(change, value):
-    images = np.random.RandomState(0).uniform(size=(5, 28, 28))
-    found = experiments.changed(images, change, 2).reshape(5, 784)
-    most = experiments.pixels_by_variation()[-2:]
-    expected = experiments.training_means()[most] if value is None else value
+    before = np.random.RandomState(0).uniform(size=(5, 28, 28))
+    found = images.changed(before, change, 2).reshape(5, 784)
+    most = images.pixels_by_variation()[-2:]
+    expected = images.training_means()[most] if value is None else value
     assert np.all(found[:, most] == expected)
-    assert np.sum(found != images.reshape(5, 784)) == 10
+    assert np.sum(found != before.reshape(5, 784)) == 10
 
 
 # Rows again. Besides the rows that are named for their network or size, one of each table that
@@ -455,9 +456,9 @@ def test_comparison_counts_the_pairs_in_which_the_first_is_higher(capsys):
 
 
 def test_share_of_runs_as_far_from_their_middle():
-    """Of the numbers 0, 0, 4 and 4 all are as far from their middle as 1, and none as 9 is."""
-    together = table(W_sum=[128] * 4, cost=[0., 0., 4., 4.])
-    for number, share in (1, 1), (4, 1), (9, 0):
-        share_as_far = function_of('share_as_far', together=together, columns=['cost'],
-                                   eight=[number])
-        assert share_as_far(128) == share
+    """The costs 0, 0, 4 and 4 are all as far from their middle as 1 or 4, and none as far as 9."""
+    rows = table(cost_100=[0., 0., 4., 4.])
+    for published, share in (1, 100), (4, 100), (9, 0):
+        nb = SimpleNamespace(reports={'cost': [None, published]})
+        share_as_far = function_of('share_as_far', nb=nb, kinds_of_report=['cost'])
+        assert share_as_far(rows, [100]) == share

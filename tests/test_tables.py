@@ -65,10 +65,10 @@ def idx_files(tmp_path):
     """The four files in which MNIST is distributed, made from data/mnist.pkl.gz; their folder."""
     nb = cells.run_cells('test_set')
     train = [np.concatenate(both) for both in zip(nb.train_set, nb.valid_set)]
-    for kind, (images, labels) in (('train', train), ('t10k', nb.test_set)):
-        header = np.array([2051, len(images), 28, 28], '>i4').tobytes()
-        pixels = (images * 256).astype('u1').tobytes()
-        (tmp_path / (kind + '-images-idx3-ubyte')).write_bytes(header + pixels)
+    for kind, (pixels, labels) in (('train', train), ('t10k', nb.test_set)):
+        header = np.array([2051, len(pixels), 28, 28], '>i4').tobytes()
+        ink = (pixels * 256).astype('u1').tobytes()
+        (tmp_path / (kind + '-images-idx3-ubyte')).write_bytes(header + ink)
         header = np.array([2049, len(labels)], '>i4').tobytes()
         (tmp_path / (kind + '-labels-idx1-ubyte')).write_bytes(
             header + labels.astype('u1').tobytes())

@@ -33,7 +33,7 @@ def in_one_line(error):
 
 
 def read(path):
-    """Return the notebook in a file, as nbformat has it. Raises NotebookError where there is none."""
+    """Return the notebook of a file, as nbformat has it. Raises NotebookError if there is none."""
     try:
         return nbformat.read(path, 4)
     except OSError as error:

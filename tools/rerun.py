@@ -1,10 +1,10 @@
-"""Executes notebooks again, with rounding fixed by bitwise.py, and compares, saves or shows.
+"""Executes notebooks again, with rounding fixed by bitwise.py, and says what has changed.
 
-Without an option it says whether each notebook prints and draws again what is saved in it.
-Compared are the text of outputs, their data and, on x86-64 Linux, every byte of their figures
-(elsewhere only whether they are there); not compared are counters, times and other metadata. The
-kernel is that of the Python that runs this program, in the notebook's folder. Settings of Python,
-IPython, Jupyter and Matplotlib do not count. Ours need 1 GiB of memory.
+Without an option it compares what each notebook prints and draws with what is saved in it: the
+text and data of outputs and, on x86-64 Linux, the figures byte by byte (elsewhere only whether
+they are there). Counters, times and other metadata are not compared. A notebook runs in its own
+folder, with the Python that runs this program; settings of Python, IPython, Jupyter and
+Matplotlib do not count. The status is 0 if all is equal, 1 if not, 130 after Ctrl-C.
 """
 import argparse
 import base64
@@ -38,9 +38,9 @@ import jinja2  # noqa: E402
 import nbformat  # noqa: E402
 from jupyter_client import AsyncKernelManager  # noqa: E402
 from jupyter_client.kernelspec import KernelSpecManager  # noqa: E402
+from latex2mathml.converter import convert  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
 from nbclient.exceptions import CellExecutionError, DeadKernelError  # noqa: E402
-from latex2mathml.converter import convert  # noqa: E402
 from nbconvert import HTMLExporter  # noqa: E402
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath  # noqa: E402
 from traitlets.config import Config  # noqa: E402
@@ -53,64 +53,67 @@ SAME_FIGURES = sys.platform == 'linux' and platform.machine() == 'x86_64'
 # Executing.
 
 def environment(pinned, folder):
-    """Return a kernel's environment variables. The user's settings don't count.
+    """Return a kernel's environment variables, in which the user's settings do not count.
 
     pinned: whether rounding is fixed. folder: an empty one, for what IPython keeps.
     """
-    variables = os.environ if pinned else WITHOUT_PINS
-    theirs = ('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')
-    kept = {name: value for name, value in variables.items() if not name.startswith(theirs)}
-    return {
-        **kept,
-        'PYTHONUTF8': '1',
-        # NumPy's, if it does not know all names of processors' features that the pins list.
-        'PYTHONWARNINGS': 'ignore:During parsing environment variable',
-        'IPYTHONDIR': folder,
-        'MATPLOTLIBRC': os.devnull,
-    }
+    variables = dict(os.environ if pinned else WITHOUT_PINS)
+    for name in list(variables):
+        if name.startswith(('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')):
+            del variables[name]
+    variables['PYTHONUTF8'] = '1'
+    variables['IPYTHONDIR'] = folder
+    variables['MATPLOTLIBRC'] = os.devnull
+    # NumPy warns if it does not know all groups of processor features that the pins name.
+    variables['PYTHONWARNINGS'] = 'ignore:During parsing environment variable'
+    return variables
 
 
 class Client(NotebookClient):
     """Executes a notebook and prints its headings, and what its cells print, as it comes."""
 
-    section = ''
+    section = 'the beginning'
 
     def run(self, path, pinned):
         """Execute all cells in the folder of path, the notebook's file. Raises NotebookError."""
         self.path = path
         self.sections = [section for section, cell in cells.with_sections(self.nb.cells)]
         self.folder = tempfile.mkdtemp()
+        variables = environment(pinned, self.folder)
         try:
-            self.execute(cwd=str(path.absolute().parent), env=environment(pinned, self.folder))
+            self.execute(cwd=str(path.absolute().parent), env=variables)
         except CellExecutionError as error:
             raise self.stopped('%s: %s' % (error.ename, error.evalue)) from None
         except DeadKernelError:
-            raise self.stopped('its Python process ended, perhaps for lack of memory') from None
+            raise self.stopped('its Python process ended, perhaps for lack of memory '
+                               '(mnist_rnn and studies need 1 GiB)') from None
         except RuntimeError as error:  # the kernel dies at its start, or needs over ten minutes
             raise self.stopped('its Python process did not start: %s' % error) from None
         finally:
             signal.signal(signal.SIGINT, stop)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def create_kernel_manager(self):
-        """Return a manager of this environment's kernel, not of one that the user installed."""
-        self.km = AsyncKernelManager(
-            kernel_name='python3', connection_file=os.path.join(self.folder, 'kernel.json'),
-            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-        return self.km
-
     def stopped(self, cause):
-        """Return the error for a notebook that stopped: one line."""
+        """Return the error for a notebook that stopped."""
+        first_line = cause.split('\n')[0]
         return cells.NotebookError('%s stopped in section "%s": %s'
-                                   % (self.path, self.section, ' '.join(cause.split('\n')[:1])))
+                                   % (self.path, self.section, first_line))
 
     def stop(self, signal_number, frame):
         """End this program at once, and the kernel with it."""
         if self.km and self.km.has_kernel:
-            self.km.provisioner.process.kill()
-            self.km.provisioner.process.wait()
+            kernel = self.km.provisioner.process
+            kernel.kill()
+            kernel.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         stop()
+
+    def create_kernel_manager(self):
+        """Return a manager of this environment's kernel, not of one that the user installed."""
+        kernels = KernelSpecManager(kernel_dirs=[])
+        self.km = AsyncKernelManager(kernel_name='python3', kernel_spec_manager=kernels,
+                                     connection_file=os.path.join(self.folder, 'kernel.json'))
+        return self.km
 
     async def async_start_new_kernel(self, **options):
         signal.signal(signal.SIGINT, self.stop)  # nbclient has set another handler
@@ -129,36 +132,41 @@ class Client(NotebookClient):
 
 
 def execute(path, pinned):
-    """Return the notebook in a file as it is saved, and as it is executed. Raises NotebookError."""
-    saved = cells.read(path)
-    new = copy.deepcopy(saved)
-    cells.clear_outputs(new)
+    """Return the notebook of a file, executed. Raises NotebookError."""
+    notebook = cells.read(path)
+    cells.clear_outputs(notebook)
+    metadata = copy.deepcopy(notebook.metadata)
     print('Executing %s' % path, flush=True)
-    client = Client(new, record_timing=False, coalesce_streams=True, timeout=None,
+    client = Client(notebook, record_timing=False, coalesce_streams=True, timeout=None,
                     startup_timeout=600,
                     extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     client.run(path, pinned)
-    return saved, new
+    notebook.metadata = metadata  # nbclient has added to it
+    return notebook
 
 
-def read_again(path, saved):
-    """Return the notebook in a file. Raises NotebookError if more than outputs were changed."""
-    now = cells.read(path)
-    notebooks = [copy.deepcopy(now), copy.deepcopy(saved)]
-    for notebook in notebooks:
-        cells.clear_outputs(notebook)
-    if notebooks[0] != notebooks[1]:
+def without_outputs(notebook):
+    """Return a copy of a notebook without what running it adds."""
+    bare = copy.deepcopy(notebook)
+    cells.clear_outputs(bare)
+    return bare
+
+
+def saved_now(path, executed):
+    """Return the notebook of a file. Raises NotebookError if another one was executed."""
+    saved = cells.read(path)
+    if without_outputs(saved) != without_outputs(executed):
         raise cells.NotebookError('%s was changed while it ran: run it again' % path)
-    return now
+    return saved
 
 
 # Comparing.
 
 def outputs_of(cell):
-    """Return a code cell's outputs, {what: text}. What is, for example, 'output 1, image/png'."""
+    """Return a cell's outputs, {what: text}. An example of what: 'output 1, image/png'."""
     found = {}
     number = 0
-    for output in cell.outputs:
+    for output in cell.get('outputs', []):
         if output.output_type == 'stream':
             found[output.name] = found.get(output.name, '') + output.text
         elif output.output_type == 'error':
@@ -172,19 +180,18 @@ def outputs_of(cell):
 
 
 def first_lines(saved, new):
-    """Return the first line in which two different texts differ, from both."""
-    lines = itertools.zip_longest(saved.split('\n'), new.split('\n'))
-    old, here = next((old, here) for old, here in lines if old != here)
-    return '    saved: %s\n    here:  %s' % tuple(
-        '(no such line)' if line is None else repr(line[:200]) for line in (old, here))
+    """Return the first line in which two texts differ, from both."""
+    lines = itertools.zip_longest(saved.split('\n'), new.split('\n'), fillvalue='(no such line)')
+    for old, here in lines:
+        if old != here:
+            return '    saved: %.200r\n    here:  %.200r' % (old, here)
 
 
 def differences(saved, new):
     """Yield a text for each output in which two notebooks with the same cells differ."""
-    for (section, cell), executed in zip(cells.with_sections(saved.cells), new.cells, strict=True):
-        if cell.cell_type != 'code':
-            continue
-        old, here = outputs_of(cell), outputs_of(executed)
+    for (section, cell), executed in zip(cells.with_sections(saved.cells), new.cells):
+        old = outputs_of(cell)
+        here = outputs_of(executed)
         for what in {**old, **here}:
             place = 'section "%s", %s' % (section, what)
             if old.get(what, '') == here.get(what, ''):
@@ -195,18 +202,24 @@ def differences(saved, new):
                 yield '%s: not the saved figure' % place
 
 
-def compare(path, saved, new):
-    """Print whether a notebook's outputs are the saved ones. Return that. Raises NotebookError."""
-    read_again(path, saved)
-    found = list(differences(saved, new))
-    print()
-    for text in found:
-        print('%s, %s' % (path, text))
-    if not found:
-        count = sum(len(outputs_of(cell)) for cell in new.cells if cell.cell_type == 'code')
-        print('%s: its %d outputs are the saved ones%s' % (
-            path, count, '' if SAME_FIGURES else '; pixels of figures were not compared'))
-    return not found
+def verify(paths, pinned):
+    """Execute notebooks and print how they differ from what is saved. Return whether none does."""
+    well = True
+    if pinned and bitwise.pin() != bitwise.YES:
+        print(bitwise.pin())
+        well = False
+    for path in paths:
+        executed = execute(path, pinned)
+        found = list(differences(saved_now(path, executed), executed))
+        if found:
+            print('\n%s differs from what is saved in it:' % path, *found, sep='\n')
+            well = False
+        else:
+            count = sum(len(outputs_of(cell)) for cell in executed.cells)
+            print('\n%s: its %d outputs are the saved ones' % (path, count))
+        if not SAME_FIGURES:
+            print('Of figures only their number was compared')
+    return well
 
 
 # Writing.
@@ -232,10 +245,10 @@ def replace_all(files):
         signal.signal(signal.SIGINT, previous)
 
 
-def pictures_of(path, notebook):
+def pictures_of(path, executed):
     """Return the first picture of each cell whose metadata name a file for it, {path: bytes}."""
     found = {}
-    for section, cell in cells.with_sections(notebook.cells):
+    for section, cell in cells.with_sections(executed.cells):
         if 'file' in cell.metadata:
             pictures = [output.data['image/png'] for output in cell.outputs
                         if 'image/png' in output.get('data', {})]
@@ -246,18 +259,19 @@ def pictures_of(path, notebook):
     return found
 
 
-def with_outputs(path, saved, new):
-    """Return the file of a notebook with the outputs of an executed one, and its pictures.
-
-    {path: bytes}. Nothing else of the file is changed. Raises NotebookError.
-    """
-    notebook = read_again(path, saved)
-    for cell, executed in zip(notebook.cells, new.cells):
-        if cell.cell_type == 'code':
-            cell.outputs = executed.outputs
-            cell.execution_count = executed.execution_count
-    text = nbformat.writes(notebook) + '\n'
-    return {path: text.encode(), **pictures_of(path, notebook)}
+def save(paths, pinned):
+    """Execute notebooks and save them, with the pictures that the README shows: all or none."""
+    if pinned and bitwise.pin() != bitwise.YES:
+        raise cells.NotebookError('Nothing was executed: %s' % bitwise.pin())
+    executed = {path: execute(path, pinned) for path in paths}
+    files = {}
+    for path, notebook in executed.items():
+        saved_now(path, notebook)
+        files[path] = (nbformat.writes(notebook) + '\n').encode()
+        files.update(pictures_of(path, notebook))
+    replace_all(files)
+    print('\nSaved: %s' % ', '.join(map(str, files)))
+    return True
 
 
 # The page.
@@ -266,88 +280,54 @@ class Renderer(IPythonRenderer):
     """Turns a Markdown cell into HTML for build/. Formulas become MathML, which browsers show."""
 
     def inline_math(self, body):
-        return convert(body)
+        return convert(body) + '\u2060'  # no line begins with the full stop after a formula
 
     def block_math(self, body):
         return convert(body, display='block')
 
     def block_html(self, html):
-        # nbconvert's looks for pictures, and would close a <details> at its first empty line.
+        # nbconvert looks for pictures, and closes a <details> at its first empty line.
         return super().block_html(html) if '<img' in html else html
 
     def link(self, text, url, title=None):
         """Return a link as it is from build/: to another notebook's page, or to the file."""
         address = urllib.parse.urlsplit(url)
         if address.path and not address.scheme:
+            path = os.path.relpath(os.path.join(self.path, address.path), BUILD)
             if address.path.endswith('.ipynb') and '/' not in address.path:
-                target = address.path[:-len('ipynb')] + 'html'
-            else:
-                target = os.path.relpath(os.path.join(self.path, address.path), BUILD)
-            url = address._replace(path=target).geturl()
+                path = address.path.replace('.ipynb', '.html')
+            url = address._replace(path=path).geturl()
         return super().link(text, url, title)
 
 
 class Exporter(HTMLExporter):
-    """nbconvert's exporter of pages, with our Renderer."""
+    """nbconvert's exporter, with our Renderer."""
 
     @jinja2.pass_context
     def markdown2html(self, context, source):
-        renderer = Renderer(escape=False, attachments=context['cell'].get('attachments', {}),
-                            embed_images=True, path=context['resources']['metadata']['path'])
+        attachments = context['cell'].get('attachments', {})
+        folder = context['resources']['metadata']['path']
+        renderer = Renderer(escape=False, embed_images=True, attachments=attachments, path=folder)
         return MarkdownWithMath(renderer).render(source)
 
 
 def render(path, notebook):
     """Return the notebook of a file as an HTML page that needs no network and no other file."""
-    exporter = Exporter(embed_images=True, config=Config({'HTMLExporter': {
+    config = {
         'extra_template_basedirs': [str(cells.ROOT / 'tools')],
         'template_name': 'template',
         'mathjax_url': '',
         'require_js_url': '',
-    }}))
+    }
+    exporter = Exporter(embed_images=True, config=Config({'HTMLExporter': config}))
     metadata = {'name': path.stem, 'path': str(path.absolute().parent)}
     page, resources = exporter.from_notebook_node(notebook, {'metadata': metadata})
     return page
 
 
-def write_page(path, notebook):
-    """Write build/NAME.html and, if the notebook is ours, the other's page where there is none."""
-    pages = {path: notebook}
-    if path.resolve().parent == cells.NOTEBOOKS:
-        for name in cells.NAMES:
-            if not (BUILD / (name + '.html')).exists():  # links lead to it
-                pages.setdefault(cells.NOTEBOOKS / (name + '.ipynb'), cells.saved(name))
-    print('\nWriting the page', flush=True)
-    replace_all({BUILD / (each.stem + '.html'): render(each, pages[each]).encode()
-                 for each in pages})
-    print('The page is %s' % os.path.relpath(BUILD / (path.stem + '.html')))
-
-
-# The program.
-
-def verify(paths, pinned):
-    """Execute notebooks and compare them with what is saved. Return whether all is equal."""
-    well = True
-    if pinned and bitwise.pin() != bitwise.YES:
-        print(bitwise.pin())
-        well = False
-    for path in paths:
-        saved, new = execute(path, pinned)
-        well = compare(path, saved, new) and well
-    return well
-
-
-def save(paths, pinned):
-    """Execute notebooks and save all of them, or none."""
-    if pinned and bitwise.pin() != bitwise.YES:
-        raise cells.NotebookError('Nothing was executed. %s' % bitwise.pin())
-    executed = {path: execute(path, pinned) for path in paths}
-    files = {}
-    for path, (saved, new) in executed.items():
-        files.update(with_outputs(path, saved, new))
-    replace_all(files)
-    print('\nSaved: %s' % ', '.join(map(str, files)))
-    return True
+def page_of(path):
+    """Return the page's file of a notebook's file."""
+    return BUILD / (path.stem + '.html')
 
 
 def make_pages(paths, pinned):
@@ -356,8 +336,15 @@ def make_pages(paths, pinned):
     if not os.access(BUILD, os.W_OK):
         raise cells.NotebookError('%s cannot be written' % BUILD)
     for path in paths:
-        saved, new = execute(path, pinned)
-        write_page(path, new)
+        executed = execute(path, pinned)
+        print('\nWriting the page', flush=True)
+        replace_all({page_of(path): render(path, executed).encode()})
+        if path.resolve().parent == cells.NOTEBOOKS:
+            for name in cells.NAMES:
+                other = cells.NOTEBOOKS / (name + '.ipynb')
+                if not page_of(other).exists():  # links lead to it
+                    replace_all({page_of(other): render(other, cells.saved(name)).encode()})
+        print('The page is %s' % os.path.relpath(page_of(path)))
     return True
 
 
@@ -366,11 +353,10 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('notebooks', nargs='+', type=Path, metavar='NOTEBOOK')
     parser.add_argument('--unpinned', action='store_true', help='do not fix rounding')
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument('--save', action='store_const', dest='action', const=save, default=verify,
-                        help='save the outputs, and the pictures that the README shows')
-    action.add_argument('--page', action='store_const', dest='action', const=make_pages,
-                        help='write build/NAME.html, which needs no network')
+    parser.add_argument('--page', action='store_const', dest='action', const=make_pages,
+                        default=verify, help='write build/NAME.html instead of comparing')
+    parser.add_argument('--save', action='store_const', dest='action', const=save,
+                        help='save the outputs in the notebooks instead of comparing')
     options = parser.parse_args()
     try:
         well = options.action(options.notebooks, pinned=not options.unpinned)

@@ -99,7 +99,7 @@ def run(cell, names, parameters):
 
 
 def run_until(until, parameters):
-    """Do what run_cells does, with the figures of whatever backend Matplotlib has."""
+    """Do what run_cells does, but draw figures and keep what the cells set of Matplotlib."""
     names = {'__name__': '__main__', 'get_ipython': lambda: NoShell()}
     for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type == 'code':
@@ -122,7 +122,8 @@ def run_cells(until, **parameters):
     import matplotlib.pyplot as plt
     plt.switch_backend('template')  # it does nothing
     try:
-        return run_until(until, parameters)
+        with plt.rc_context():  # afterwards Matplotlib's settings are as before
+            return run_until(until, parameters)
     finally:
         plt.close('all')
         plt.switch_backend(os.environ.get('MPLBACKEND', 'agg'))  # a kernel's own, if this is one

@@ -7,6 +7,7 @@ folder, with the Python that runs this program; settings of Python, IPython, Jup
 Matplotlib do not count. The status is 0 if all is equal, 1 if not, 130 after Ctrl-C.
 """
 import argparse
+import atexit
 import base64
 import copy
 import itertools
@@ -21,14 +22,20 @@ import urllib.parse
 from pathlib import Path
 
 
-def stop(signal_number=None, frame=None):
+def stop(signal_number, frame):
     """End at once, where Ctrl-C would show what each library was doing."""
     os.write(2, b'\nInterrupted\n')
-    os._exit(130)
+    os._exit(128 + signal_number)
+
+
+def on_interrupt(handler):
+    """Let handler, a function of a signal's number and a frame, answer Ctrl-C and kill."""
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
 
 
 if __name__ == '__main__':  # before the imports, which take seconds
-    signal.signal(signal.SIGINT, stop)
+    on_interrupt(stop)
 
 WITHOUT_PINS = dict(os.environ)  # before cells sets them
 sys.path.append(str(Path(__file__).resolve().parent))  # missing if PYTHONSAFEPATH is set
@@ -80,24 +87,27 @@ class Client(NotebookClient):
         self.sections = [section for section, cell in cells.with_sections(self.nb.cells)]
         self.folder = tempfile.mkdtemp()
         variables = environment(pinned, self.folder)
-        try:
-            self.execute(cwd=str(path.absolute().parent), env=variables)
-        except CellExecutionError as error:
-            raise self.stopped('%s: %s' % (error.ename, error.evalue)) from None
-        except DeadKernelError:
-            raise self.stopped('its Python process ended, perhaps for lack of memory '
-                               '(mnist_rnn and studies need 1 GiB)') from None
-        except RuntimeError as error:  # the kernel dies at its start, or needs over ten minutes
-            raise self.stopped('its Python process did not start: %s' % error) from None
-        finally:
-            signal.signal(signal.SIGINT, stop)
-            shutil.rmtree(self.folder, ignore_errors=True)
+        with open(os.path.join(self.folder, 'stderr'), 'w+', encoding='utf-8') as stderr:
+            try:
+                self.execute(cwd=str(path.absolute().parent), env=variables, stderr=stderr)
+            except CellExecutionError as error:
+                raise self.stopped('%s: %s' % (error.ename, error.evalue.strip())) from None
+            except DeadKernelError:
+                raise self.stopped('its Python process ended, perhaps for lack of memory (ours '
+                                   'need 1 GiB)') from None
+            except RuntimeError as error:  # the kernel dies at its start, or needs ten minutes
+                stderr.seek(0)
+                said = stderr.read().splitlines() or [str(error)]
+                raise self.stopped('its Python process did not start: %s' % said[-1]) from None
+            finally:
+                on_interrupt(stop)
+                atexit.unregister(self._cleanup_kernel)  # nbclient's; it fails in that case
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def stopped(self, cause):
         """Return the error for a notebook that stopped."""
-        first_line = cause.split('\n')[0]
         return cells.NotebookError('%s stopped in section "%s": %s'
-                                   % (self.path, self.section, first_line))
+                                   % (self.path, self.section, cause.splitlines()[0]))
 
     def stop(self, signal_number, frame):
         """End this program at once, and the kernel with it."""
@@ -106,7 +116,7 @@ class Client(NotebookClient):
             kernel.kill()
             kernel.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
-        stop()
+        stop(signal_number, frame)
 
     def create_kernel_manager(self):
         """Return a manager of this environment's kernel, not of one that the user installed."""
@@ -116,7 +126,7 @@ class Client(NotebookClient):
         return self.km
 
     async def async_start_new_kernel(self, **options):
-        signal.signal(signal.SIGINT, self.stop)  # nbclient has set another handler
+        on_interrupt(self.stop)  # nbclient has set another handler
         await super().async_start_new_kernel(**options)
 
     async def async_execute_cell(self, cell, cell_index, **options):
@@ -230,7 +240,7 @@ def replace_all(files):
     A symbolic link stays: what it leads to is replaced.
     """
     written = {}
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C would leave some
+    on_interrupt(signal.SIG_IGN)  # Ctrl-C would leave some
     try:
         for path, content in files.items():
             path = path.resolve()
@@ -242,7 +252,7 @@ def replace_all(files):
     finally:
         for new in written:
             new.unlink(missing_ok=True)
-        signal.signal(signal.SIGINT, previous)
+        on_interrupt(stop)
 
 
 def pictures_of(path, executed):

@@ -20,13 +20,13 @@ def stream(text, name='stdout'):
     return new_output('stream', text=text, name=name)
 
 
-def shown(**data):
-    return new_output('display_data', data={key.replace('_', '/'): data[key] for key in data})
+def shown(data):
+    return new_output('display_data', data=data)
 
 
 PRINTED = stream('one\n2\n')
-FIGURE = shown(image_png=PICTURE)
-RESULT = shown(text_plain='5', application_json={'a': 5})
+FIGURE = shown({'image/png': PICTURE})
+RESULT = shown({'text/plain': '5', 'application/json': {'a': 5}})
 
 
 def notebook(*outputs, source='print(1)', text='## A section', **metadata):
@@ -49,8 +49,8 @@ def no_handlers(monkeypatch):
     ([stream('no!', 'stderr'), PRINTED, FIGURE, RESULT], 'stderr', '', 'no!'),
     ([PRINTED, FIGURE, RESULT, new_output('error', ename='KeyError', evalue='1')],
      'error', '', 'KeyError: 1'),
-    ([PRINTED, FIGURE, shown(text_plain='6')], 'output 2, text/plain', '5', '6'),
-    ([PRINTED, FIGURE, shown(application_json={'a': 6})], 'output 2, application/json',
+    ([PRINTED, FIGURE, shown({'text/plain': '6'})], 'output 2, text/plain', '5', '6'),
+    ([PRINTED, FIGURE, shown({'application/json': {'a': 6}})], 'output 2, application/json',
      '{"a": 5}', '{"a": 6}')])
 def test_first_line_that_differs_is_named(new, what, saved, here):
     told = list(rerun.differences(notebook(PRINTED, FIGURE, RESULT), notebook(*new)))
@@ -58,7 +58,7 @@ def test_first_line_that_differs_is_named(new, what, saved, here):
 
 
 @pytest.mark.parametrize('outputs, here, elsewhere', [
-    ([FIGURE], 0, 0), ([shown(image_png='other')], 1, 0), ([], 1, 1)])
+    ([FIGURE], 0, 0), ([shown({'image/png': 'other'})], 1, 0), ([], 1, 1)])
 def test_pixels_count_where_they_were_drawn(monkeypatch, outputs, here, elsewhere):
     for same_figures, count in (True, here), (False, elsewhere):
         monkeypatch.setattr(rerun, 'SAME_FIGURES', same_figures)
@@ -101,11 +101,9 @@ def test_notebook_and_its_picture_are_saved(monkeypatch, tmp_path):
     rerun.save([path], pinned=False)
     assert cells.read(path) == executed
     assert (tmp_path / 'some.png').read_bytes() == b'a picture'
-
-
-def test_missing_picture_is_named():
+    executed.cells[1].outputs = []
     with pytest.raises(cells.NotebookError, match='section "A section": no figure for some.png'):
-        rerun.pictures_of(Path('some.ipynb'), notebook(PRINTED, file='some.png'))
+        rerun.save([path], pinned=False)
 
 
 def test_all_files_are_replaced_or_none(tmp_path):
@@ -162,6 +160,22 @@ def test_page_has_no(page, part):
 
 # The program and its kernel.
 
+@pytest.mark.parametrize('pinned', [True, False])
+def test_users_settings_do_not_count(monkeypatch, pinned):
+    for name in 'PYTHONPATH', 'IPYTHONDIR', 'JUPYTER_PATH', 'MATPLOTLIBRC', 'MPLBACKEND':
+        monkeypatch.setenv(name, 'theirs')
+        monkeypatch.setitem(rerun.WITHOUT_PINS, name, 'theirs')
+    variables = rerun.environment(pinned, folder='ours')
+    assert 'theirs' not in variables.values()
+    assert variables['IPYTHONDIR'] == 'ours'
+
+
+def test_pins_are_optional(monkeypatch):
+    monkeypatch.setattr(rerun, 'WITHOUT_PINS', {'THEANO_FLAGS': 'theirs'})
+    assert rerun.environment(True, 'folder')['THEANO_FLAGS'] == bitwise.THEANO_FLAGS
+    assert rerun.environment(False, 'folder')['THEANO_FLAGS'] == 'theirs'
+
+
 def start(*arguments, **variables):
     """Start the program with more environment variables."""
     return subprocess.Popen(
@@ -182,16 +196,12 @@ def test_no_page_where_a_cell_fails(tmp_path, monkeypatch, source, cause):
 
 
 @pytest.mark.slow
-def test_any_notebook_is_compared_whatever_the_users_settings(tmp_path):
+def test_any_notebook_is_compared(tmp_path):
     path = tmp_path / 'some.ipynb'
     nbformat.write(notebook(source='import numpy as np, matplotlib.pyplot as plt\nprint(91.05)\n'
                                    'plt.plot([1, 2])\nplt.show()'), path)
     assert start('--save', path).wait() == 0
-    (tmp_path / 'rc').write_text('lines.linewidth: 9')
-    (tmp_path / 'profile_default' / 'startup').mkdir(parents=True)
-    (tmp_path / 'profile_default' / 'startup' / 'mine.py').write_text('print("mine")')
-    assert start(path, IPYTHONDIR=str(tmp_path), MATPLOTLIBRC=str(tmp_path / 'rc'),
-                 MPLBACKEND='pdf', PYTHONSAFEPATH='1', PYTHONWARNINGS='always').wait() == 0
+    assert start(path, MPLBACKEND='pdf', PYTHONSAFEPATH='1', PYTHONWARNINGS='always').wait() == 0
     path.write_text(path.read_text().replace('91.05\\n', '91.06\\n'))
     said = start('--unpinned', path)
     assert "saved: '91.06'\n    here:  '91.05'" in said.communicate()[0]

@@ -71,8 +71,6 @@ def environment(pinned, folder):
     variables['PYTHONUTF8'] = '1'
     variables['IPYTHONDIR'] = folder
     variables['MATPLOTLIBRC'] = os.devnull
-    # NumPy warns if it does not know all groups of processor features that the pins name.
-    variables['PYTHONWARNINGS'] = 'ignore:During parsing environment variable'
     return variables
 
 
@@ -155,17 +153,13 @@ def execute(path, pinned):
     return notebook
 
 
-def without_outputs(notebook):
-    """Return a copy of a notebook without what running it adds."""
-    bare = copy.deepcopy(notebook)
-    cells.clear_outputs(bare)
-    return bare
-
-
 def saved_now(path, executed):
     """Return the notebook of a file. Raises NotebookError if another one was executed."""
     saved = cells.read(path)
-    if without_outputs(saved) != without_outputs(executed):
+    bare = [copy.deepcopy(saved), copy.deepcopy(executed)]
+    for notebook in bare:
+        cells.clear_outputs(notebook)
+    if bare[0] != bare[1]:
         raise cells.NotebookError('%s was changed while it ran: run it again' % path)
     return saved
 

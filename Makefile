@@ -23,14 +23,14 @@ help:  ## lists what make can do
 setup:  ## makes .venv, where it is not there yet
 	sh tools/setup.sh
 
-run: setup  ## executes the notebook and writes build/mnist_rnn.html and build/mnist_rnn.ipynb
-	$(PYTHON) tools/page.py
+run: setup  ## executes the notebook and writes its page, build/mnist_rnn.html
+	$(PYTHON) tools/rerun.py --page notebooks/mnist_rnn.ipynb
 
 studies: setup  ## the same with the second notebook, studies.ipynb
-	$(PYTHON) tools/page.py studies
+	$(PYTHON) tools/rerun.py --page notebooks/studies.ipynb
 
-verify: run studies  ## executes both and compares what they print with what is saved
-	$(PYTHON) tools/verify.py
+verify: setup  ## executes both and compares what they print and draw with what is saved
+	$(PYTHON) tools/rerun.py notebooks/mnist_rnn.ipynb notebooks/studies.ipynb
 
 test: setup  ## runs the tests; make test ARGS="-k weights" only some
 	$(PYTHON) -m pytest $(ARGS)
@@ -58,8 +58,8 @@ scheduler: setup  ## for make runs on several machines: see data/README.md
 worker: setup  ## joins this machine to it
 	$(CLEAN) DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS" .venv/bin/python tools/runs.py worker
 
-save: run studies  ## executes both and saves them in notebooks/, for contributors
-	$(PYTHON) tools/save.py
+save: setup  ## executes both and saves them, and the README's pictures; for contributors
+	$(PYTHON) tools/rerun.py --save notebooks/mnist_rnn.ipynb notebooks/studies.ipynb
 
 clean:  ## deletes what make made: .venv, .uv and build/, never handout/
 	# .venv only if setup.sh made it.

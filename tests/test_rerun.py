@@ -143,7 +143,7 @@ IMAGE = base64.b64encode((cells.NOTEBOOKS / 'images' / 'unrolled_rnn.png').read_
 
 @pytest.fixture(scope='module')
 def page():
-    return rerun.render(cells.NOTEBOOK, notebook(FIGURE, text=TEXT, alt='What & how'))
+    return rerun.page.render(cells.NOTEBOOK, notebook(FIGURE, text=TEXT, alt='What & how'))
 
 
 @pytest.mark.parametrize('part', [
@@ -189,7 +189,7 @@ def start(*arguments, **variables):
     ('import os; os._exit(1)', 'its Python process ended')])
 def test_no_page_where_a_cell_fails(tmp_path, monkeypatch, source, cause):
     nbformat.write(notebook(source=source), tmp_path / 'some.ipynb')
-    monkeypatch.setattr(rerun, 'BUILD', tmp_path / 'build')
+    monkeypatch.setattr(rerun.page, 'BUILD', tmp_path / 'build')
     with pytest.raises(cells.NotebookError, match='stopped in section "A section": ' + cause):
         rerun.make_pages([tmp_path / 'some.ipynb'], pinned=True)
     assert not list((tmp_path / 'build').iterdir())

@@ -18,7 +18,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import urllib.parse
 from pathlib import Path
 
 
@@ -41,18 +40,13 @@ WITHOUT_PINS = dict(os.environ)  # before cells sets them
 sys.path.append(str(Path(__file__).resolve().parent))  # missing if PYTHONSAFEPATH is set
 import cells  # noqa: E402
 import bitwise  # noqa: E402  from notebooks/, which cells has made known
-import jinja2  # noqa: E402
 import nbformat  # noqa: E402
+import page  # noqa: E402
 from jupyter_client import AsyncKernelManager  # noqa: E402
 from jupyter_client.kernelspec import KernelSpecManager  # noqa: E402
-from latex2mathml.converter import convert  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
 from nbclient.exceptions import CellExecutionError, DeadKernelError  # noqa: E402
-from nbconvert import HTMLExporter  # noqa: E402
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath  # noqa: E402
-from traitlets.config import Config  # noqa: E402
 
-BUILD = cells.ROOT / 'build'
 # Where the saved figures were drawn. Elsewhere the same figure may have other pixels.
 SAME_FIGURES = sys.platform == 'linux' and platform.machine() == 'x86_64'
 
@@ -278,76 +272,27 @@ def save(paths, pinned):
     return True
 
 
-# The page.
-
-class Renderer(IPythonRenderer):
-    """Turns a Markdown cell into HTML for build/. Formulas become MathML, which browsers show."""
-
-    def inline_math(self, body):
-        return convert(body) + '\u2060'  # no line begins with the full stop after a formula
-
-    def block_math(self, body):
-        return convert(body, display='block')
-
-    def block_html(self, html):
-        # nbconvert looks for pictures, and closes a <details> at its first empty line.
-        return super().block_html(html) if '<img' in html else html
-
-    def link(self, text, url, title=None):
-        """Return a link as it is from build/: to another notebook's page, or to the file."""
-        address = urllib.parse.urlsplit(url)
-        if address.path and not address.scheme:
-            path = os.path.relpath(os.path.join(self.path, address.path), BUILD)
-            if address.path.endswith('.ipynb') and '/' not in address.path:
-                path = address.path.replace('.ipynb', '.html')
-            url = address._replace(path=path).geturl()
-        return super().link(text, url, title)
-
-
-class Exporter(HTMLExporter):
-    """nbconvert's exporter, with our Renderer."""
-
-    @jinja2.pass_context
-    def markdown2html(self, context, source):
-        attachments = context['cell'].get('attachments', {})
-        folder = context['resources']['metadata']['path']
-        renderer = Renderer(escape=False, embed_images=True, attachments=attachments, path=folder)
-        return MarkdownWithMath(renderer).render(source)
-
-
-def render(path, notebook):
-    """Return the notebook of a file as an HTML page that needs no network and no other file."""
-    config = {
-        'extra_template_basedirs': [str(cells.ROOT / 'tools')],
-        'template_name': 'template',
-        'mathjax_url': '',
-        'require_js_url': '',
-    }
-    exporter = Exporter(embed_images=True, config=Config({'HTMLExporter': config}))
-    metadata = {'name': path.stem, 'path': str(path.absolute().parent)}
-    page, resources = exporter.from_notebook_node(notebook, {'metadata': metadata})
-    return page
-
+# Pages.
 
 def page_of(path):
     """Return the page's file of a notebook's file."""
-    return BUILD / (path.stem + '.html')
+    return page.BUILD / (path.stem + '.html')
 
 
 def make_pages(paths, pinned):
     """Execute notebooks and write their pages."""
-    BUILD.mkdir(exist_ok=True)
-    if not os.access(BUILD, os.W_OK):
-        raise cells.NotebookError('%s cannot be written' % BUILD)
+    page.BUILD.mkdir(exist_ok=True)
+    if not os.access(page.BUILD, os.W_OK):
+        raise cells.NotebookError('%s cannot be written' % page.BUILD)
     for path in paths:
         executed = execute(path, pinned)
         print('\nWriting the page', flush=True)
-        replace_all({page_of(path): render(path, executed).encode()})
+        replace_all({page_of(path): page.render(path, executed).encode()})
         if path.resolve().parent == cells.NOTEBOOKS:
             for name in cells.NAMES:
                 other = cells.NOTEBOOKS / (name + '.ipynb')
                 if not page_of(other).exists():  # links lead to it
-                    replace_all({page_of(other): render(other, cells.saved(name)).encode()})
+                    replace_all({page_of(other): page.render(other, cells.saved(name)).encode()})
         print('The page is %s' % os.path.relpath(page_of(path)))
     return True
 

@@ -146,8 +146,8 @@ def keys_of_starts():
                                        ('recurrent', 400, 1000, .2),
                                        ('recurrent', 400, 250, .8),
                                        ('recurrent', 100, 4000, .2),
-                                       ('linear', 100, 10000, .5),
-                                       ('recurrent', 100, 10000, .1)):
+                                       ('linear', 100, 4000, .5),
+                                       ('recurrent', 100, 4000, .1)):
         for seed in range(10):
             keys += keys_of('network mini_batch_size steps learning_rate start_seed draw_seed',
                             [network], [size], [steps], [rate], [seed], [seed])

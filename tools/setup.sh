@@ -97,7 +97,9 @@ $uv venv --quiet --clear --relocatable --prompt mnist-rnn-theano --python cpytho
 echo "Installing the packages of requirements.txt into .venv"
 $uv pip install --quiet --python $work/venv/bin/python --build-constraint constraints.txt \
     -r requirements.txt || stop "Not all packages could be installed, for the reason above"
-is_whole $work/venv || stop "The packages are not as they should be, for the reason above"
+is_whole $work/venv ||
+    stop "The packages are not as they should be, for the reason above. A setting of uv's? Try" \
+        "UV_NO_CONFIG=1 make setup"
 if [ -e .venv ] && ! is_whole .venv 2>/dev/null; then
     mv .venv $work/old
 fi

@@ -41,6 +41,7 @@ stop() {
 # Everything is made in a folder of this process and then renamed: it is whole or not there,
 # whatever stops this script, and two at once do not meet.
 work=.uv/$$
+rm -rf $work
 trap 'rm -rf $work' EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -83,7 +84,7 @@ for package in importlib.metadata.distributions():
 
 if [ -e .venv ]; then
     if ! grep -q '^prompt = mnist-rnn-theano$' .venv/pyvenv.cfg 2>/dev/null; then
-        stop ".venv is there, but not as this version of tools/setup.sh makes it: rename or delete it"
+        stop ".venv is there, and not as this version of make setup makes it: rename or delete it"
     fi
     if is_whole .venv 2>/dev/null; then
         exit 0
@@ -91,9 +92,9 @@ if [ -e .venv ]; then
 fi
 
 echo "Looking for Python 3.11, or downloading it"
-$uv venv --quiet --clear --relocatable --prompt mnist-rnn-theano --python cpython@3.11 $work/venv ||
-    stop "Python 3.11 was not found, and could not be downloaded, for the reason above. Install it" \
-        "(from python.org, your system's packages, pyenv or conda) and call make again"
+$uv venv --quiet --relocatable --prompt mnist-rnn-theano --python cpython@3.11 $work/venv ||
+    stop "Python 3.11 was not found, nor downloaded, for the reason above. Install it (from" \
+        "python.org, your system's packages, pyenv or conda) and call make again"
 echo "Installing the packages of requirements.txt into .venv"
 $uv pip install --quiet --python $work/venv/bin/python --build-constraint constraints.txt \
     -r requirements.txt || stop "Not all packages could be installed, for the reason above"

@@ -44,7 +44,7 @@ handout: setup  ## writes the exercise to handout/, a folder to give away, once
 	$(PYTHON) exercise/handout.py handout
 
 check: setup  ## checks a solved exercise: make check COPY=handout/mnist_rnn.ipynb
-	$(PYTHON) exercise/check_file.py "$$COPY"
+	$(PYTHON) exercise/check_file.py "$$COPY" || [ $$? -eq 3 ]  # checked, and not all is right
 
 class: setup  ## checks all copies in a folder and writes a table: make class COPIES=copies
 	$(PYTHON) exercise/check_file.py "$$COPIES"

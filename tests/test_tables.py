@@ -168,7 +168,7 @@ HEAD = 'network,draw_seed,test\n'
 def small(tmp_path, monkeypatch):
     """The path of a table, which is not there yet; it is to have four rows."""
     monkeypatch.setattr(tables, 'DATA', tmp_path)
-    keys = tables.keys_of('network draw_seed', ['linear', 'recurrent'], [0, 1])
+    keys = tables.keys('network draw_seed', (['linear', 'recurrent'], [0, 1]))
     monkeypatch.setitem(tables.KEYS, 'small.csv', keys)
     return tmp_path / 'small.csv'
 
@@ -434,12 +434,6 @@ def table(**columns):
     """Return a table, as tables.load does."""
     return np.rec.fromarrays([np.array(values) for values in columns.values()],
                              names=list(columns))
-
-
-def test_rows_where_all_wanted_values_stand():
-    rows = function_of('rows_where')(
-        table(network=['a', 'a', 'b'], rate=[.1, .2, .1], number=[1, 2, 3]), network='a', rate=.1)
-    assert rows['number'].tolist() == [1]
 
 
 def test_best_rate_is_chosen_on_the_validation_images():

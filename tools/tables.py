@@ -21,194 +21,101 @@ class TableError(Exception):
     """A table that cannot be used as it is. The message is one line: the file, and what to do."""
 
 
-def keys_of(columns, *lists):
-    """Return a key, {column: value}, for each combination of these values.
-
-    columns: names, parted by blanks. lists: for each of them, its values.
-    """
-    return [dict(zip(columns.split(), values)) for values in itertools.product(*lists)]
-
-
 # Which rows the tables have.
 
-def keys_of_runs():
-    """The notebook's network, with other mini-batches."""
-    return keys_of('draw_seed', [*range(50), 1234])
+def keys(columns, *groups):
+    """Return the keys of a table: in each group all combinations of the values of the columns.
+
+    columns: names, parted by blanks. A group has a list of values for each of them.
+    """
+    return [dict(zip(columns.split(), values))
+            for group in groups for values in itertools.product(*group)]
 
 
-def keys_of_networks():
-    """Other networks, each at several learning rates."""
-    learning_rates = {'linear': [.2, .5, 1, 2],
-                      'without_W': [1, 2, 4],
-                      'row_biases': [4, 8, 16],
-                      'recurrent': [.1, .2, .4],
-                      'last_state': [.1],
-                      'by_columns': [.1]}
-    keys = []
-    for network, rates in learning_rates.items():
-        keys += keys_of('network learning_rate draw_seed', [network], rates, [*range(20), 1234])
-    return keys
+def keys_with_starts(columns, *groups):
+    """Return keys with two more columns, start_seed and draw_seed, which are equal.
+
+    The last list of a group has the seeds.
+    """
+    found = keys(columns + ' start_seed', *groups)
+    return [{**key, 'draw_seed': key['start_seed']} for key in found]
 
 
 def keys_of_single_bits():
-    """Twenty numbers of the start, drawn at random; two chosen ones; one of these in other runs."""
-    columns = 'array row column learning_rate draw_seed'
+    """Return keys of twenty numbers of the start, drawn at random, and of two chosen ones.
+
+    One of the chosen ones also has other learning rates, and other draws of the mini-batches.
+    """
     rng = np.random.RandomState(0)
-    keys = []
-    for array, rows, columns_of_array, count in (('U', 28, 100, 6), ('W', 100, 100, 6),
-                                                 ('V', 100, 10, 4), ('b_hidden', 1, 100, 2),
-                                                 ('b_V', 1, 10, 2)):
-        for k in range(count):
-            row, column = rng.randint(rows), rng.randint(columns_of_array)
-            keys += keys_of(columns, [array], [row], [column], [.1], [1234])
-    keys += keys_of(columns, ['U', 'W'], [0], [0], [.1], [1234])
-    keys += keys_of(columns, ['W'], [0], [0], [.05, .02, .01], [1234])
-    keys += keys_of(columns, ['W'], [0], [0], [.1], range(10))
-    return keys
+    groups = []
+    for array, rows, columns, count in (('U', 28, 100, 6), ('W', 100, 100, 6), ('V', 100, 10, 4),
+                                        ('b_hidden', 1, 100, 2), ('b_V', 1, 10, 2)):
+        groups += [([array], [rng.randint(rows)], [rng.randint(columns)], [.1], [1234])
+                   for k in range(count)]
+    return keys('array row column learning_rate draw_seed', *groups,
+                (['U', 'W'], [0], [0], [.1], [1234]),
+                (['W'], [0], [0], [.05, .02, .01], [1234]),
+                (['W'], [0], [0], [.1], range(10)))
 
 
-def keys_of_changed_images():
-    """Trained networks on test images that are shifted, turned, scaled, or lose pixels."""
-    keys = []
-    for network, rate, trained_on in (('recurrent', .1, 'upright'),
-                                      ('recurrent', .1, 'turned'),
-                                      ('recurrent', .1, 'scaled'),
-                                      ('linear', .5, 'upright'),
-                                      ('row_biases', 8, 'upright'),
-                                      ('without_W', 2, 'upright'),
-                                      ('last_state', .1, 'upright')):
-        keys += keys_of('network learning_rate trained_on draw_seed',
-                        [network], [rate], [trained_on], range(10))
-    return keys
-
-
-def keys_of_turned_images():
-    """Longer training on upright and on turned images."""
-    keys = []
-    for network, rate in ('recurrent', .1), ('linear', .5):
-        keys += keys_of('network learning_rate trained_on draw_seed',
-                        [network], [rate], ['upright', 'turned'], range(5))
-    return keys
-
-
-def keys_of_ink():
-    """Ink on one row of the test images, for networks with memory and without."""
-    keys = []
-    for network, rate, steps in (('recurrent', .1, 1000),
-                                 ('recurrent', .1, 0),
-                                 ('row_biases', 8, 1000),
-                                 ('last_state', .1, 1000)):
-        for seed in range(10):
-            keys += keys_of('network learning_rate steps start_seed draw_seed',
-                            [network], [rate], [steps], [seed], [seed])
-    return keys
-
-
-def keys_of_longer_runs():
-    """Ten times as many steps. From step later_from on, the learning rate is later_rate."""
-    keys = []
-    for network, rate, later_rate, later_from, draws in (('recurrent', .1, .1, 5001, 10),
-                                                         ('linear', .5, .5, 5001, 10),
-                                                         ('row_biases', 8, 8, 5001, 10),
-                                                         ('recurrent', .1, .01, 5001, 10),
-                                                         ('recurrent', .1, .01, 9001, 10),
-                                                         ('recurrent', .2, .2, 5001, 10),
-                                                         ('recurrent', .05, .05, 5001, 10),
-                                                         ('recurrent', .01, .01, 5001, 3)):
-        keys += keys_of('network learning_rate later_rate later_from draw_seed',
-                        [network], [rate], [later_rate], [later_from], range(draws))
-    return keys
-
-
-def keys_of_sizes():
-    """Larger mini-batches and larger networks."""
-    keys = []
-    for network, size, steps, rates in (('recurrent', 400, 1000, [.1, .2, .4]),
-                                        ('recurrent', 400, 250, [.1, .2, .4, .8, 1.6]),
-                                        ('two_layers', 100, 1000, [.05, .1, .2, .4]),
-                                        ('wide', 100, 1000, [.05, .1, .2, .4])):
-        keys += keys_of('network mini_batch_size steps learning_rate draw_seed',
-                        [network], [size], [steps], rates, range(10))
-    return keys
-
-
-def keys_of_starts():
-    """The comparisons of the studies, from ten other draws of the initial weights."""
-    keys = []
-    for network, size, steps, rate in (('recurrent', 100, 1000, .1),
-                                       ('last_state', 100, 1000, .1),
-                                       ('linear', 100, 1000, .5),
-                                       ('recurrent', 100, 1000, .2),
-                                       ('recurrent', 100, 2000, .05),
-                                       ('recurrent', 100, 2000, .2),
-                                       ('two_layers', 100, 1000, .2),
-                                       ('wide', 100, 1000, .2),
-                                       ('recurrent', 400, 1000, .2),
-                                       ('recurrent', 400, 250, .8),
-                                       ('recurrent', 100, 4000, .2),
-                                       ('linear', 100, 4000, .5),
-                                       ('recurrent', 100, 4000, .1)):
-        for seed in range(10):
-            keys += keys_of('network mini_batch_size steps learning_rate start_seed draw_seed',
-                            [network], [size], [steps], [rate], [seed], [seed])
-    return keys
-
-
-def keys_of_early_steps():
-    """The first 111 steps from five kinds of initial weights.
-
-    W_mean: own, as drawn; taken, the mean of W is taken away; of_134, the mean that W has where
-    W_sum is 134 is added.
-    """
-    keys = []
-    for W_sum, V_sum, W_mean in ((200, 110, 'own'), (200, 110, 'of_134'), (134, 134, 'own'),
-                                 (134, 134, 'taken'), (138, 138, 'own')):
-        keys += keys_of('W_sum V_sum W_mean draw_seed', [W_sum], [V_sum], [W_mean], range(20))
-    return keys
-
-
-def keys_of_curvatures():
-    """The largest curvature of the cost, beside the growth of one bit, at three learning rates."""
-    keys = []
-    for seed in range(3):
-        keys += keys_of('learning_rate start_seed draw_seed', [.1, .05, .01], [seed], [seed])
-    return keys
-
-
-def keys_of_scan():
-    """The notebook's network from other starts: where did the published run start?
-
-    Most runs have sums that fit it; a few have another sum for V alone, 110 being Glorot's.
-    """
-    columns = 'W_sum V_sum draw_seed'
-    keys = []
-    for total in [*range(112, 162, 2), 200, 228]:
-        runs = 150 if 126 <= total <= 146 else 40
-        keys += keys_of(columns, [total], [total], range(runs))
-    return keys + keys_of(columns, [134], [110, 228], range(60))
-
-
-def keys_of_whole_runs():
-    """The same from three starts, to the end."""
-    keys = []
-    for total in 128, 134, 138:
-        keys += keys_of('W_sum V_sum draw_seed', [total], [total], range(40))
-    return keys
-
-
-KEYS = {'early.csv': keys_of_early_steps(),
-        'runs.csv': keys_of_runs(),
-        'networks.csv': keys_of_networks(),
-        'one_bit.csv': keys_of_single_bits(),
-        'changed.csv': keys_of_changed_images(),
-        'ink.csv': keys_of_ink(),
-        'curvature.csv': keys_of_curvatures(),
-        'turned.csv': keys_of_turned_images(),
-        'longer.csv': keys_of_longer_runs(),
-        'sizes.csv': keys_of_sizes(),
-        'scan.csv': keys_of_scan(),
-        'whole.csv': keys_of_whole_runs(),
-        'starts.csv': keys_of_starts()}
+TWENTY = [*range(20), 1234]
+KEYS = {
+    'early.csv': keys('W_sum V_sum W_mean draw_seed',
+                      ([200], [110], ['own', 'of_134'], range(20)),
+                      ([134], [134], ['own', 'taken'], range(20)),
+                      ([138], [138], ['own'], range(20))),
+    'runs.csv': keys('draw_seed', ([*range(50), 1234],)),
+    'networks.csv': keys('network learning_rate draw_seed',
+                         (['linear'], [.2, .5, 1, 2], TWENTY),
+                         (['without_W'], [1, 2, 4], TWENTY),
+                         (['row_biases'], [4, 8, 16], TWENTY),
+                         (['recurrent'], [.1, .2, .4], TWENTY),
+                         (['last_state', 'by_columns'], [.1], TWENTY)),
+    'one_bit.csv': keys_of_single_bits(),
+    'changed.csv': keys('network learning_rate trained_on draw_seed',
+                        (['recurrent'], [.1], ['upright', 'turned', 'scaled'], range(10)),
+                        (['linear'], [.5], ['upright'], range(10)),
+                        (['row_biases'], [8], ['upright'], range(10)),
+                        (['without_W'], [2], ['upright'], range(10)),
+                        (['last_state'], [.1], ['upright'], range(10))),
+    'turned.csv': keys('network learning_rate trained_on draw_seed',
+                       (['recurrent'], [.1], ['upright', 'turned'], range(5)),
+                       (['linear'], [.5], ['upright', 'turned'], range(5))),
+    'ink.csv': keys_with_starts('network learning_rate steps',
+                                (['recurrent'], [.1], [1000, 0], range(10)),
+                                (['row_biases'], [8], [1000], range(10)),
+                                (['last_state'], [.1], [1000], range(10))),
+    'curvature.csv': keys_with_starts('learning_rate', ([.1, .05, .01], range(3))),
+    # From step later_from on, the learning rate is later_rate.
+    'longer.csv': keys('network learning_rate later_rate later_from draw_seed',
+                       (['recurrent'], [.1], [.1], [5001], range(10)),
+                       (['linear'], [.5], [.5], [5001], range(10)),
+                       (['row_biases'], [8], [8], [5001], range(10)),
+                       (['recurrent'], [.1], [.01], [5001, 9001], range(10)),
+                       (['recurrent'], [.2], [.2], [5001], range(10)),
+                       (['recurrent'], [.05], [.05], [5001], range(10)),
+                       (['recurrent'], [.01], [.01], [5001], range(3))),
+    'sizes.csv': keys('network mini_batch_size steps learning_rate draw_seed',
+                      (['recurrent'], [400], [1000], [.1, .2, .4], range(10)),
+                      (['recurrent'], [400], [250], [.1, .2, .4, .8, 1.6], range(10)),
+                      (['two_layers', 'wide'], [100], [1000], [.05, .1, .2, .4], range(10))),
+    'starts.csv': keys_with_starts('network mini_batch_size steps learning_rate',
+                                   (['recurrent'], [100], [1000, 4000], [.1], range(10)),
+                                   (['recurrent'], [100], [2000], [.05], range(10)),
+                                   (['recurrent'], [100], [1000, 2000, 4000], [.2], range(10)),
+                                   (['recurrent'], [400], [250], [.8], range(10)),
+                                   (['recurrent'], [400], [1000], [.2], range(10)),
+                                   (['last_state'], [100], [1000], [.1], range(10)),
+                                   (['linear'], [100], [1000, 4000], [.5], range(10)),
+                                   (['two_layers', 'wide'], [100], [1000], [.2], range(10))),
+    # Most runs have sums that fit the published run; a few have another sum for V alone.
+    'scan.csv': [key for total in [*range(112, 162, 2), 200, 228]
+                 for key in keys('W_sum V_sum draw_seed',
+                                 ([total], [total], range(150 if 126 <= total <= 146 else 40)))]
+    + keys('W_sum V_sum draw_seed', ([134], [110, 228], range(60))),
+    'whole.csv': [key for total in (128, 134, 138)
+                  for key in keys('W_sum V_sum draw_seed', ([total], [total], range(40)))],
+}
 
 
 # Reading and writing.

@@ -55,6 +55,7 @@ LARGEST_FILE = 100 * 2**20  # bytes of a file that a copy writes
 LARGEST_COPY = 50 * 2**20  # bytes of a notebook
 SMALL = 2**20  # bytes of a file that comes along with a copy; at most 100 do
 END = 'Train'  # from this section on, no cell is run
+SKIPPED = 'skip-execution'  # Jupyter's tag for cells that only people run
 KEPT = ['PATH', 'LD_LIBRARY_PATH', 'SYSTEMROOT', 'COMSPEC', 'PATHEXT']  # environment variables
 # As in check.py, which takes seconds to import; and what the table has for them.
 RIGHT, NOT_CHECKED = 'right', 'not checked'
@@ -119,7 +120,7 @@ def read(path):
     try:
         notebook = json.loads(content(path).decode('utf-8-sig'))  # sig: some editors add a mark
         cells = [(cell.get('cell_type'), ''.join(cell.get('source') or ''))
-                 for cell in notebook['cells']]
+                 for cell in notebook['cells'] if SKIPPED not in str(cell.get('metadata'))]
         metadata = notebook.get('metadata') or {}
         languages = [(metadata.get('kernelspec') or {}).get('language'),
                      (metadata.get('language_info') or {}).get('name')]

@@ -198,7 +198,7 @@ class Forgetful(defaultdict):
 
 
 def prepare():
-    """Prepare the kernel that this runs in: a check that watches, no shell, no keyboard."""
+    """Prepare the kernel that this runs in: a check that watches, and no shell."""
     import check
     check.place = check.verdict = lambda title: RIGHT  # the copy's own cells need not check too
     shell = get_ipython()
@@ -206,11 +206,6 @@ def prepare():
     shell.system = shell.getoutput = lambda *args, **options: []  # !ls and %pip
     for name in ['script', *shell.magics_manager.registry['ScriptMagics'].script_magics]:
         shell.magics_manager.magics['cell'][name] = lambda line, cell: None  # %%bash and its kin
-
-    def no_keyboard(*args):
-        raise EOFError('there is no keyboard')
-
-    shell.kernel.raw_input = shell.kernel.getpass = no_keyboard
 
 
 class Kernel:
@@ -374,15 +369,19 @@ def write_table(path, header, rows):
     os.replace(path + '.new', path)
 
 
-def check_all(paths, at_once):
-    """Check the copies, {name: path}, each in a process of its own; yield (name, Result)."""
+def check_all(paths, at_once, folder):
+    """Check the copies, {name: path}, each in a process of its own; yield (name, Result).
+
+    folder: for their temporary files, which they may leave.
+    """
     waiting = list(paths.items())
     running = {}
     while waiting or running:
         while waiting and len(running) < at_once:
             name, path = waiting.pop(0)
             process = subprocess.Popen([sys.executable, __file__, '--json', str(path)],
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                       env={**os.environ, 'TMPDIR': folder})
             running[name] = process, time.monotonic() + TIME_LIMIT + 60
         time.sleep(.1)
         for name, (process, deadline) in list(running.items()):
@@ -421,10 +420,9 @@ def check_class(folder):
     done = len(found) - len(waiting)
     print('%d of %d copies have a row and have not changed; the others are checked, %d at once'
           % (done, len(found), at_once), flush=True)
-    with tempfile.TemporaryDirectory() as folder_of_all:
-        tempfile.tempdir = os.environ['TMPDIR'] = folder_of_all
+    with tempfile.TemporaryDirectory() as temporary:
         try:
-            for done, (name, result) in enumerate(check_all(waiting, at_once), done + 1):
+            for done, (name, result) in enumerate(check_all(waiting, at_once, temporary), done + 1):
                 if checksum(found[name]) != checked[name]:
                     result = Result({}, 'was changed while the class was checked: is it what was '
                                         'handed in?')
@@ -468,7 +466,7 @@ def main():
             check_one(path)
     except NotChecked as error:
         sys.exit('%s %s' % (shown(paths[0]), error))
-    except OSError as error:
+    except (OSError, ImportError) as error:
         sys.exit('The check stopped: %s' % error)
 
 

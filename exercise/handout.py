@@ -100,12 +100,17 @@ def check_cell(place, cell, nbgrader):
     return new
 
 
-def insert_after(notebook, cell_id, *new):
-    """Insert cells after the one with this id. Raises HandoutError where there is none."""
+def index_of(notebook, cell_id):
+    """Return the number of the cell with this id. Raises HandoutError where there is none."""
     ids = [cell.id for cell in notebook.cells]
     if cell_id not in ids:
         raise HandoutError('%s has no cell with the id %s' % (cells.NOTEBOOK, cell_id))
-    place = ids.index(cell_id) + 1
+    return ids.index(cell_id)
+
+
+def insert_after(notebook, cell_id, *new):
+    """Insert cells after the one with this id."""
+    place = index_of(notebook, cell_id) + 1
     notebook.cells[place:place] = new
 
 
@@ -137,9 +142,11 @@ def exercise(notebook, nbgrader=False):
     insert_after(notebook, 'imports-code', new_code_cell(
         'import check  # for the cells that say whether a place is right', id='check'))
     insert_after(notebook, 'inputs-code', *added('look'))
-    by_heart = added('by-heart')
-    by_heart[1].metadata['tags'] = ['skip-execution']  # in Jupyter it runs, in a check it need not
-    insert_after(notebook, 'compile-step', *by_heart)
+    insert_after(notebook, 'compile-step', *added('by-heart'))
+    # In Jupyter they run; a check of the places, and nbgrader's, leaves them out.
+    for cell in notebook.cells[index_of(notebook, 'by-heart'):]:
+        if cell.cell_type == 'code':
+            cell.metadata['tags'] = ['skip-execution']
 
 
 def write(target, nbgrader=False):

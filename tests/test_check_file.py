@@ -41,22 +41,16 @@ def result_of(path, time_limit=100):
 
 # What is said of a copy.
 
-@pytest.mark.parametrize('verdicts, note, sentence', [
-    (ALL_RIGHT, None, 'All 6 places are right: this is the network of the assignment'),
-    (ALL_RIGHT, 'a given cell was changed', 'All 6 places are right, but a given cell was changed'),
-    ({**ALL_RIGHT, 'Cost': ['wrong', 'right']}, None, '5 of 6 places are right'),
-    ({}, 'is not a file', 'is not a file')])
-def test_sentence(verdicts, note, sentence):
-    assert check_file.Result(verdicts, note).sentence() == sentence
-
-
-@pytest.mark.parametrize('verdicts, note, code', [
-    (ALL_RIGHT, None, 0), (ALL_RIGHT, 'a given cell was changed', 1),
-    ({**ALL_RIGHT, 'Cost': ['wrong', 'right']}, None, 1)])
-def test_what_is_not_all_right_is_an_error_for_the_shell(monkeypatch, verdicts, note, code):
+@pytest.mark.parametrize('verdicts, note, sentence, code', [
+    (ALL_RIGHT, None, 'All 6 places are right: this is the network of the assignment', 0),
+    (ALL_RIGHT, 'a cell was changed', 'All 6 places are right, but a cell was changed', 1),
+    ({**ALL_RIGHT, 'Cost': ['wrong', 'no']}, None, '5. Cost: no', 1),
+    ({**ALL_RIGHT, 'Cost': ['wrong', 'right']}, None, '5 of 6 places are right', 1)])
+def test_what_is_told_of_one_copy(monkeypatch, capsys, verdicts, note, sentence, code):
     monkeypatch.setattr(check_file, 'check_copy', lambda path: check_file.Result(verdicts, note))
     with pytest.raises(SystemExit) as ended:
         check_file.check_one('copy.ipynb')
+    assert sentence in capsys.readouterr().out.splitlines()
     assert ended.value.code == code
 
 

@@ -39,6 +39,12 @@ def result_of(path, time_limit=100):
     return check_file.Result(*json.loads(told))
 
 
+def programs_with(text):
+    """Return the command lines of all programs that run and have this text in them."""
+    lines = [str(process.info['cmdline']) for process in psutil.process_iter(['cmdline'])]
+    return [line for line in lines if text in line]
+
+
 # What is said of a copy.
 
 @pytest.mark.parametrize('verdicts, note, sentence, code', [
@@ -105,7 +111,37 @@ def test_files_of_its_own_come_along(tmp_path, others, along):
     assert [path.name for path in check_file.files_along(tmp_path / 'ann.ipynb')] == along
 
 
-# How a copy is run: one that does odd things, in a kernel.
+# How a copy is run.
+
+class FakeKernel(list):
+    """The sources that were run; a place is right once a cell with its title has."""
+
+    def run(self, source):
+        self.append(source)
+
+    def verdict(self, place):
+        return ['right', 'right'] if place in self else ['not written yet', 'not written yet']
+
+    def ask(self, expression):
+        return ['Weights', 'Cost'] if 'PLACES' in expression else None
+
+
+@pytest.mark.parametrize('cells, right', [
+    (['## Weights', 'Weights', '## Cost', 'Cost'], 2), (['## Weights', '## Cost', 'Weights'], 1),
+    (['## Weights', '## Train', 'Weights'], 0), (['check.place(1)', 'Cost'], 1)])
+def test_places_are_found_wherever_they_are(cells, right):
+    pairs = [('markdown' if cell.startswith('#') else 'code', cell) for cell in cells]
+    assert check_file.judge(FakeKernel(), pairs).number_right() == right
+
+
+def test_another_notebook_is_not_run():
+    kernel = FakeKernel()
+    with pytest.raises(check_file.NotChecked, match='is it another notebook?'):
+        check_file.judge(kernel, [('markdown', '## Holidays'), ('code', '1')])
+    assert kernel == []
+
+
+# The same in a kernel: a copy that does odd things.
 
 DAEMON = '''\
 import os
@@ -150,7 +186,7 @@ def test_an_odd_copy_changes_nothing_in_its_folder(odd):
 
 
 def test_nothing_outlives_an_odd_copy(odd):
-    assert not [process for process in psutil.process_iter() if 'odd-copy' in process.cmdline()]
+    assert not programs_with('odd-copy')
 
 
 @pytest.mark.slow
@@ -172,13 +208,6 @@ def test_the_solved_exercise_is_right(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_notebook_is_not_run(tmp_path):
-    write_copy(tmp_path / 'copy.ipynb', {'Holidays': 'open(%r, "w")' % str(tmp_path / 'made')})
-    assert 'is it another notebook?' in result_of(tmp_path / 'copy.ipynb').note
-    assert not (tmp_path / 'made').exists()
-
-
-@pytest.mark.slow
 def test_an_interruption_leaves_nothing_but_the_rows(tmp_path):
     for name in 'empty.ipynb', 'fast.ipynb':
         write_copy(tmp_path / 'copies' / name, {'Cost': 'pass'})
@@ -194,7 +223,7 @@ def test_an_interruption_leaves_nothing_but_the_rows(tmp_path):
     _, errors = process.communicate()
     assert errors.strip().startswith('Interrupted') and errors.count('\n') == 2
     assert not list((tmp_path / 'temporary').iterdir())
-    assert not [each for each in psutil.process_iter() if str(tmp_path) in str(each.cmdline())]
+    assert not programs_with(str(tmp_path))
 
 
 # A class.

@@ -85,7 +85,7 @@ KEYS = {
                                 (['recurrent'], [.1], [1000, 0], range(10)),
                                 (['row_biases'], [8], [1000], range(10)),
                                 (['last_state'], [.1], [1000], range(10))),
-    'curvature.csv': keys_with_starts('learning_rate', ([.1, .05, .01], range(3))),
+    'curvature.csv': keys_with_starts('learning_rate', ([.1, .05, .01], range(2))),
     # From step later_from on, the learning rate is later_rate.
     'longer.csv': keys('network learning_rate later_rate later_from draw_seed',
                        (['recurrent'], [.1], [.1], [5001], range(10)),

@@ -1,0 +1,96 @@
+"""Runs a copy's cells in IPython, and tells which places are right. check_file.py starts it.
+
+It reads the cells from standard input, as JSON: a list of (type, source). To standard output it
+writes a line of JSON at the start, whenever a section begins, and at the end: the section that it
+has come to, the verdicts so far and, at the end only, a note on the whole.
+"""
+import contextlib
+import json
+import os
+import re
+import sys
+
+from IPython.core.interactiveshell import InteractiveShell
+from ipykernel.zmqshell import KernelMagics
+
+END = 'Train'  # from this section on, no cell is run
+# Bytes of memory that are reserved (the notebook needs half), bytes of a file that a copy writes,
+# and seconds of computing, in case that the program which should stop this one is gone.
+LIMITS = {'RLIMIT_AS': 3 * 2**30, 'RLIMIT_FSIZE': 100 * 2**20, 'RLIMIT_CPU': 600}
+
+
+def limit():
+    """Limit what this process may use, where the system can."""
+    if os.name != 'nt':
+        import resource
+        for name, most in LIMITS.items():
+            with contextlib.suppress(ValueError):  # a lower limit is set already
+                resource.setrlimit(getattr(resource, name), (most, most))
+
+
+def new_shell():
+    """Return IPython's shell, in which the commands of the system's shell do nothing."""
+    shell = InteractiveShell.instance(cache_size=0)  # what cells return is not kept
+    shell.register_magics(KernelMagics)  # those that only notebooks have
+    shell.enable_gui = lambda gui=None: None  # for %matplotlib
+    shell.system = shell.getoutput = lambda *args, **options: []  # !ls and %pip
+    for name in ['script', *shell.magics_manager.registry['ScriptMagics'].script_magics]:
+        shell.magics_manager.magics['cell'][name] = lambda line, cell: None  # %%bash and its kin
+    return shell
+
+
+def section_begun_by(kind, source, titles):
+    """Return which of these titles is a heading in a cell, or None."""
+    headings = re.findall('^##+ (.*?)[# ]*$', source, re.MULTILINE) if kind == 'markdown' else []
+    return next((heading for heading in headings if heading in titles), None)
+
+
+def run(cells, shell, check, tell):
+    """Run cells, and call tell(section, verdicts), and at the end tell(..., note=...)."""
+    begins = [section_begun_by(*cell, [*check.PLACES, END]) for cell in cells]
+    if not set(check.PLACES) & set(begins):
+        tell(None, {}, note="has none of the places' sections: is it another notebook?")
+        return
+    session = check.session
+    verdicts = dict.fromkeys(check.PLACES, (check.WAITS, 'not checked'))
+    section = 'the beginning'
+    tell(section, verdicts)
+    for title, (kind, source) in zip(begins, cells):
+        if title:
+            if section in verdicts:
+                verdicts[section] = session.verdict(section)
+            section = title
+            tell(section, verdicts)
+        if section == END:
+            break
+        if kind == 'code':
+            shell.run_cell(source)
+    for title, (kind, _) in verdicts.items():  # it may be further down, or its heading may be gone
+        if kind != check.RIGHT:
+            verdicts[title] = session.verdict(title)
+    right = all(kind == check.RIGHT for kind, _ in verdicts.values())
+    tell(section, verdicts, note=session.what_changed() if right else None)
+
+
+def main():
+    limit()
+    cells = json.load(sys.stdin)
+    told = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)  # what cells print goes where errors go: nowhere
+
+    def tell(section, verdicts, **note):
+        print(json.dumps({'section': section, 'verdicts': verdicts, **note}), file=told, flush=True)
+
+    shell = new_shell()
+    try:
+        import check  # it watches the shell
+    except ImportError as error:
+        tell(None, {}, note='was not checked, since the check does not start: %r' % error)
+        return
+    #    check.place = check.verdict = lambda title: check.RIGHT  # so that no place is checked twice
+    sys.path.insert(0, '')  # the copy's own folder, as in Jupyter; a check.py there is too late
+    run(cells, shell, check, tell)
+
+
+if __name__ == '__main__':
+    main()

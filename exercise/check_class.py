@@ -2,6 +2,7 @@
 
 FOLDER.csv gets a row for each. Those that have a row and have not changed are not run again.
 """
+import contextlib
 import csv
 import hashlib
 import os
@@ -72,16 +73,18 @@ def write_table(path, rows):
     os.replace(path + '.new', path)
 
 
-def check_all(paths, report):
-    """Check copies, {name: path}, several at once; call report(name, Result) for each."""
+def check_all(paths):
+    """Check copies, {name: path}, several at once; yield (name, Result) when one is done.
+
+    Close this generator to end those that run.
+    """
     memory = psutil.virtual_memory().available // run_copy.LIMITS['RLIMIT_AS']
     pool = ThreadPool(max(1, min(os.cpu_count(), memory)))  # they wait for the copies' processes
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for name, result in pool.imap_unordered(
-                    lambda name: (name, check_file.check_copy(paths[name], folder)), paths):
-                report(name, result)
-        finally:  # also when interrupted
+            yield from pool.imap_unordered(
+                lambda name: (name, check_file.check_copy(paths[name], folder)), paths)
+        finally:
             pool.terminate()
             check_file.end_processes(folder)
             pool.join()
@@ -89,8 +92,6 @@ def check_all(paths, report):
 
 def check_class(folder):
     """Check the copies in a folder that have no row in its table, or have changed since."""
-    if folder in check_file.HERE.parents or folder == check_file.HERE:
-        raise NotChecked('has this program in it: put the copies into a folder of their own')
     found = find_copies(folder)
     if not found:
         raise NotChecked('has no notebooks, *.ipynb')
@@ -99,17 +100,13 @@ def check_class(folder):
     checked = {name: checksum(path) for name, path in found.items()}
     waiting = {name: path for name, path in found.items()
                if not checked[name] or rows.get(name, [''])[-1] != checked[name]}
-    print('%d of %d copies have a row and have not changed'
-          % (len(found) - len(waiting), len(found)), flush=True)
-
-    def report(name, result):
-        rows[name] = row_of(name, result, checked[name])
-        write_table(table, rows)
-        del waiting[name]
-        print('%d of %d  %s  %s' % (len(found) - len(waiting), len(found), name,
-                                    result.sentence()), flush=True)
-
-    check_all(dict(waiting), report)
+    done = len(found) - len(waiting)
+    print('%d of %d copies have a row and have not changed' % (done, len(found)), flush=True)
+    with contextlib.closing(check_all(waiting)) as results:
+        for done, (name, result) in enumerate(results, done + 1):
+            rows[name] = row_of(name, result, checked[name])
+            write_table(table, rows)
+            print('%d of %d  %s  %s' % (done, len(found), name, result.sentence()), flush=True)
     print('The table is %s' % table)
 
 

@@ -42,9 +42,6 @@ class Result(NamedTuple):
     def number_right(self):
         return [kind for kind, _ in self.verdicts.values()].count(RIGHT)
 
-    def all_right(self):
-        return 0 < self.number_right() == len(self.verdicts) and not self.note
-
     def sentence(self):
         """Return what is to be said of the copy as a whole."""
         if not self.verdicts:
@@ -79,8 +76,6 @@ def read(path):
         notebook = json.loads(content(path).decode('utf-8-sig'))  # sig: some editors add a mark
         return [(cell['cell_type'], ''.join(cell['source'])) for cell in notebook['cells']
                 if SKIPPED not in cell.get('metadata', {}).get('tags', [])]
-    except UnicodeDecodeError:
-        raise NotChecked('is not UTF-8 text: save it in Jupyter again') from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NotChecked('is not a notebook of nbformat 4: save it in Jupyter again') from None
 
@@ -161,7 +156,6 @@ def clean_up_when_stopped(message):
 
 
 def main():
-    clean_up_when_stopped('\nInterrupted')
     sys.stdout.reconfigure(errors='backslashreplace')
     if len(sys.argv) != 2:
         sys.exit('usage: python check_file.py FILE')
@@ -173,8 +167,10 @@ def main():
     for number, (place, (_, text)) in enumerate(result.verdicts.items(), 1):
         print('%d. %s: %s' % (number, place, text))
     print(result.sentence())
-    sys.exit(0 if result.all_right() else 3)
+    all_right = result.number_right() == len(result.verdicts) and not result.note
+    sys.exit(0 if all_right else 3)
 
 
 if __name__ == '__main__':
+    clean_up_when_stopped('\nInterrupted')
     main()

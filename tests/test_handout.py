@@ -1,6 +1,8 @@
 """Tests of the exercise and of the folder that make handout writes."""
 import importlib
 import re
+import shutil
+import subprocess
 import sys
 
 import cells
@@ -8,18 +10,7 @@ import check
 import handout
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-
-BEGIN, END = handout.BEGIN, handout.END
-
-
-@pytest.fixture
-def solutions():
-    """The lines in the places of the solved notebook, but for the shortest."""
-    code = '\n'.join(cell.source for cell in cells.saved('mnist_rnn').cells
-                     if cell.cell_type == 'code')
-    texts = re.findall(BEGIN + r'\n(.*?)' + END, code, re.DOTALL)
-    return [line.strip() for text in texts for line in text.split('\n') if len(line.strip()) > 12]
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 
 @pytest.fixture(scope='module')
@@ -38,35 +29,38 @@ def either(request):
     return notebook
 
 
-def below(notebook, cell_id):
-    """Return the cell below the one with this id."""
-    return notebook.cells[handout.index_of(notebook, cell_id) + 1]
+def below(notebook, above):
+    """Return the cell below the one with the id above."""
+    ids = [cell.id for cell in notebook.cells]
+    return notebook.cells[ids.index(above) + 1]
+
+
+def cells_with_a_place():
+    """Return the cells of the solved notebook that have a solution, {place: cell}."""
+    return {section: cell for section, cell in cells.with_sections(cells.saved('mnist_rnn').cells)
+            if handout.SOLUTION.search(cell.source)}
 
 
 # The exercise.
 
-@pytest.mark.parametrize('source, emptied', [
-    (BEGIN + '\n1\n' + END, '# YOUR CODE HERE\nraise NotImplementedError("make it")'),
-    ('a\n  %s\n  1\n  2\n  %s\nb' % (BEGIN, END),
-     'a\n  # YOUR CODE HERE\n  raise NotImplementedError("make it")\nb')])
-def test_emptied(source, emptied):
-    assert handout.emptied(source, 'make it') == emptied
-
-
 @pytest.mark.parametrize('place', check.PLACES)
-def test_check_is_below_the_place(exercise, place):
-    cell = handout.places(cells.saved('mnist_rnn'))[place]
-    assert below(exercise, cell.id).source == "check.place('%s')" % place
+def test_a_place_is_empty_and_its_check_below(exercise, place):
+    above = cells_with_a_place()[place].id
+    ids = [cell.id for cell in exercise.cells]
+    empty, test = exercise.cells[ids.index(above)], below(exercise, above)
+    assert '# YOUR CODE HERE\n' in empty.source
+    assert check.PLACES[place].task in empty.source
+    compile(empty.source, place, 'exec')  # its lines are indented
+    assert test.source == "check.place('%s')" % place
 
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_nbgrader_tests_the_place(place):
     notebook = cells.saved('mnist_rnn')
-    cell = handout.places(notebook)[place]
     handout.exercise(notebook, nbgrader=True)
-    test = below(notebook, cell.id)
+    test = below(notebook, cells_with_a_place()[place].id)
     assert "check.verdict('%s')" % place in test.source
-    assert (cell.metadata.nbgrader.solution, test.metadata.nbgrader.grade) == (True, True)
+    assert (test.metadata.nbgrader.grade, test.metadata.nbgrader.solution) == (True, False)
 
 
 def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
@@ -78,93 +72,66 @@ def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
         exec(handout.TEST % 'Weights', {})
 
 
-@pytest.mark.parametrize('place', check.PLACES)
-def test_task_names_the_place(either, place):
-    assert '*%s*' % place in below(either, 'title-picture').source
-
-
-@pytest.mark.parametrize('above, new', [('inputs-code', 'look'), ('look', 'look-code'),
-                                        ('by-heart', 'by-heart-code')])
+@pytest.mark.parametrize('above, new', [
+    ('title-picture', 'task'), ('imports-code', 'check'), ('inputs-code', 'look'),
+    ('look', 'look-code'), ('compile-step', 'by-heart'), ('by-heart', 'by-heart-code')])
 def test_added_cells(either, above, new):
     assert below(either, above).id == new
 
 
-def test_what_need_not_run_in_a_check_is_marked(exercise):
-    marked = [cell.id for cell in exercise.cells
+def test_what_need_not_run_in_a_check_is_marked(either):
+    marked = [cell.id for cell in either.cells
               if 'skip-execution' in cell.metadata.get('tags', [])]
     assert marked[:2] == ['by-heart-code', 'train-code']
 
 
+def test_a_symbol_can_be_looked_at(exercise, nb):
+    source = below(exercise, 'look').source
+    assert eval(source.partition('#')[0], vars(nb)) == (2, 28, 28)
+
+
 @pytest.mark.slow
 def test_twenty_images_are_learnt_by_heart(exercise, nb, capsys):
-    exec(exercise.cells[handout.index_of(exercise, 'by-heart-code')].source, vars(nb))
+    exec(below(exercise, 'by-heart').source, vars(nb))
     cost = re.search(r'step 400: cost (\S+), 20 of 20 correct', capsys.readouterr().out).group(1)
     assert float(cost) < .1
 
 
-def test_a_symbol_can_be_looked_at(exercise, nb):
-    source = exercise.cells[handout.index_of(exercise, 'look-code')].source
-    assert eval(source.partition('#')[0], vars(nb)) == (2, 28, 28)
-
-
-def test_cells_for_readers_of_the_solution_are_gone(exercise):
-    assert not [cell.id for cell in exercise.cells if 'solved' in cell.metadata.get('tags', [])]
-
-
 # A solved notebook that is not as it must be.
 
-@pytest.mark.parametrize('source', [
-    BEGIN, END, BEGIN + '\n' + BEGIN + '\n' + END, END + '\n' + BEGIN,
-    BEGIN + '\n' + END + '\n' + END])
-def test_marks_must_be_in_pairs(source):
-    with pytest.raises(handout.HandoutError, match='has no partner'):
-        handout.emptied(source, 'make it')
-
-
-PLACE = new_code_cell(BEGIN + '\n' + END)
-
-
-@pytest.mark.parametrize('new, message', [
-    ([new_markdown_cell('## Cost\n' + BEGIN)], 'A text in section "Cost" has the mark'),
-    ([new_markdown_cell('## Cost'), PLACE, PLACE], '"Cost" has two cells with a place'),
-    ([new_markdown_cell('## Seventh'), PLACE], "in the sections .'Seventh'., but the check in")])
-def test_places_are_those_of_the_check(new, message):
+@pytest.mark.parametrize('sources, message', [
+    (['## Cost', '### BEGIN SOLUTION\n### END SOLUTION'], 'places in the sections'),
+    (['## Cost', '### BEGIN SOLUTION\n1'], '"Cost" has a mark of a solution without partner')])
+def test_a_notebook_that_the_check_does_not_know(sources, message):
+    notebook = cells.saved('mnist_rnn')
+    notebook.cells += [new_markdown_cell(sources[0]), new_code_cell(sources[1])]
     with pytest.raises(handout.HandoutError, match=message):
-        handout.places(new_notebook(cells=new))
+        handout.exercise(notebook)
 
 
 # The folder.
 
-def test_folder_has_all_files(folder):
-    written = {str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()}
-    assert written == {*handout.FILES, 'mnist_rnn.ipynb'}
+@pytest.mark.slow
+def test_the_folder_checks_the_solved_exercise(folder):
+    shutil.copy(cells.NOTEBOOK, folder / 'solved.ipynb')
+    done = subprocess.run([sys.executable, folder / 'check_file.py', folder / 'solved.ipynb'],
+                          stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, '6 of 6 places are right')
 
 
-def test_folder_has_no_solution(folder, solutions):
+@pytest.mark.parametrize('place', check.PLACES)
+def test_folder_has_no_solution(folder, place):
+    solution = cells_with_a_place()[place].source.partition('BEGIN SOLUTION')[2]
+    longest = max(solution.partition('###')[0].splitlines(), key=len).strip()
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in ('.py', '.md')]
     texts += [cell.source for cell in nbformat.read(folder / 'mnist_rnn.ipynb', 4).cells]
-    assert len(solutions) > 12
-    assert not [line for line in solutions for text in texts if line in text]
+    assert not [text for text in texts if longest in text]
 
 
-def test_packages_of_the_exercise_are_pinned(folder):
-    names = re.findall(r'^(\w+)', (folder / 'requirements.txt').read_text(), re.MULTILINE)
-    pins = re.findall(r'^(\w+)==', (folder / 'constraints.txt').read_text(), re.MULTILINE)
-    assert names and set(names) <= set(pins)
-
-
-def test_damaged_data_is_not_given_away(tmp_path, monkeypatch):
-    (tmp_path / 'mnist.pkl.gz').write_bytes(b'torn')
-    monkeypatch.setitem(handout.FILES, 'data/mnist.pkl.gz', tmp_path / 'mnist.pkl.gz')
-    with pytest.raises(handout.HandoutError, match='is another file than the notebook expects'):
-        handout.write(tmp_path / 'handout')
-
-
-def test_work_is_not_overwritten_and_another_name_is_offered(tmp_path):
-    for name in 'handout', 'handout-2':
-        (tmp_path / name).mkdir()
+def test_work_is_not_overwritten(tmp_path):
+    (tmp_path / 'handout').mkdir()
     (tmp_path / 'handout' / 'mnist_rnn.ipynb').write_text('my work')
-    with pytest.raises(handout.HandoutError, match='was not changed.*/handout-3$'):
+    with pytest.raises(handout.HandoutError, match='was not changed'):
         handout.write(tmp_path / 'handout')
     assert (tmp_path / 'handout' / 'mnist_rnn.ipynb').read_text() == 'my work'
 

@@ -19,7 +19,7 @@ wrong   Its function finds a mistake.
 waits   Something else fails, and an earlier place is not right.
         "cannot be checked before "Prediction" is right"
 waits   Something that it starts from was made anew since.
-        "y_prob does not depend on V: V was made anew since; run this section again"
+        "V was made anew since y_prob: run this section again"
 wrong   Something else fails.
         "stops with TypeError: Unsupported dtype"
 """
@@ -77,10 +77,10 @@ class Overwritten(Wrong):
 
 
 class Lacks(Wrong):
-    """A symbol's graph does not contain another one, which it should start from."""
+    """A symbol's graph does not contain another one, on, which it should start from."""
 
-    def __init__(self, name, on):
-        super().__init__('%s does not depend on %s' % (name, on))
+    def __init__(self, name, on, advice='was it left out?'):
+        super().__init__('%s does not depend on %s: %s' % (name, on, advice))
         self.name = name
         self.on = on
 
@@ -208,9 +208,9 @@ def is_close(value, expected, rtol=0, atol=1e-10):
             and np.allclose(value, expected, rtol=rtol, atol=atol, equal_nan=True))
 
 
-def is_right_as_a_whole(nb, wanted, expected, rtol=0):
-    """Say whether a symbol has the expected value, computed from random_batch()."""
-    x, y = random_batch()
+def is_right_as_a_whole(nb, wanted, expected, batch, rtol=0):
+    """Say whether a symbol has the expected value, computed from images x and labels y."""
+    x, y = batch
     given = with_weights(nb, random_weights(nb), {nb.x: x, nb.y: y})
     try:
         return is_close(compute(given, wanted, ''), expected, rtol=rtol)
@@ -236,9 +236,9 @@ def expect_symbol(nb, name):
            "%s must be made of Theano's symbols, and is a %s" % (name, type(value).__name__))
 
 
-def expect_depends(nb, name, on):
+def expect_depends(nb, name, on, advice='was it left out?'):
     if getattr(nb, on) not in ancestors([getattr(nb, name)]):
-        raise Lacks(name, on)
+        raise Lacks(name, on, advice)
 
 
 def expect_weights(nb):
@@ -391,8 +391,10 @@ def states(nb):
     expect(not [part for part in graph if isinstance(part, T.TensorConstant) and part.ndim > 1
                 and part.data.shape[-1] == 28 and len(part.data) > 28],
            'h_states has images in it, as X_train has them: use the symbol x')
-    for on in 'x', 'U', 'W', 'b_hidden':
-        expect_depends(nb, 'h_states', on)
+    expect_depends(nb, 'h_states', 'x')
+    for on in 'U', 'W', 'b_hidden':
+        expect_depends(nb, 'h_states', on,
+                       'was it left out, or does the new state have another name than h_states?')
     values = random_weights(nb)
     x, _ = random_batch(n)
     given = with_weights(nb, values, {nb.x: x})
@@ -446,9 +448,21 @@ def prediction(nb):
     try:
         prediction_from_sum(nb, values)
     except Wrong:
-        _, right = forward(values, *random_batch())
-        if not is_right_as_a_whole(nb, nb.y_prob, right):
+        batch = random_batch(101)  # more than a mini-batch has
+        _, right = forward(values, *batch)
+        if not is_right_as_a_whole(nb, nb.y_prob, right, batch):
             raise
+    classes(nb)
+
+
+def classes(nb):
+    """Test y_pred, which a given line makes below those of Prediction."""
+    y_prob = np.random.RandomState(2).dirichlet(np.ones(10), size=IMAGES)
+    if nb.y_prob in ancestors([nb.y_pred]):
+        y_pred = compute({nb.y_prob: y_prob}, nb.y_pred, '')
+        expect(is_close(y_pred, y_prob.argmax(axis=1)), 'y_pred must be T.argmax(y_prob, axis=1)')
+    else:
+        raise Lacks('y_pred', 'y_prob', 'it must be T.argmax(y_prob, axis=1)')
 
 
 def prediction_from_sum(nb, values):
@@ -463,7 +477,7 @@ def prediction_from_sum(nb, values):
         raise Lacks('y_prob', 'h_states_sum')
     x, _ = random_batch()
     given = with_weights(nb, values, {nb.x: x, nb.h_states_sum: total})
-    y_prob, y_pred = compute(given, [nb.y_prob, nb.y_pred], hint)
+    y_prob = compute(given, nb.y_prob, hint)
     expect(y_prob.shape == (IMAGES, 10), 'y_prob must have the shape (%d, 10) for %d images, and '
            'has %s' % (IMAGES, IMAGES, y_prob.shape))
     expect(not np.allclose(y_prob.sum(axis=0), 1), 'the softmax goes over the images: for each '
@@ -482,8 +496,6 @@ def prediction_from_sum(nb, values):
     right = probabilities(values, total)
     expect(is_close(y_prob, right), 'y_prob is not the softmax of the mean state times V plus b_V: '
            + must_be(y_prob, right))
-    expect(np.array_equal(y_pred, y_prob.argmax(axis=1)),
-           'y_pred must be the class with the highest probability')
 
 
 def costs(nb):
@@ -495,8 +507,9 @@ def costs(nb):
     try:
         cost_from_probabilities(nb)
     except Wrong:
-        right, _ = forward(random_weights(nb), *random_batch())
-        if not is_right_as_a_whole(nb, nb.cost, right, rtol=1e-4):
+        batch = random_batch(101)
+        right, _ = forward(random_weights(nb), *batch)
+        if not is_right_as_a_whole(nb, nb.cost, right, batch, rtol=1e-4):
             raise
 
 
@@ -576,6 +589,7 @@ def new_values(nb):
     expect(all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs),
            'updates must be a list of pairs, each in brackets: (weight, new value)')
     keys = [key for key, value in pairs]
+    gradients = [getattr(nb, gradient) for gradient in GRADIENTS.values()]
     moved = [key for key in keys if not any(key is weight for weight in nb.weights)]
     new = {}
     for name, own in GRADIENTS.items():
@@ -585,10 +599,11 @@ def new_values(nb):
         weight = getattr(nb, name)
         value = [value for key, value in pairs if key is weight][0]
         new[name] = T.as_tensor_variable(value)
-        graph = ancestors([new[name]])
+        graph = ancestors([new[name]], blockers=gradients)
         expect(weight in graph, 'the new %s does not depend on %s: it is the old one minus '
                'learning_rate times the gradient' % (name, name))
-        found = [gradient for gradient in GRADIENTS.values() if getattr(nb, gradient) in graph]
+        found = [other for other, gradient in zip(GRADIENTS.values(), gradients)
+                 if gradient in graph]
         expect(own in found or not found, 'the new %s must be %s - learning_rate * %s, and has %s'
                % (name, name, own, (found or [''])[0]))
         # Momentum, for example, keeps a velocity, which moves, too.
@@ -739,10 +754,6 @@ def hyper_parameters(nb):
 def biases(nb):
     for number, name in {3: 'b_hidden', 4: 'b_V'}.items():
         expect(not nb.initial[number].any(), '%s must start at 0' % name)
-
-
-def classes(nb):
-    expect(nb.y_pred.ndim == 1, 'y_pred must be T.argmax(y_prob, axis=1)')
 
 
 def functions(nb):
@@ -1010,9 +1021,9 @@ class Session:
     def explain_lack(self, lack, title):
         """Return the Verdict on a place with a symbol that does not depend on another one."""
         if self.cell_of(lack.on) > self.cell_of(lack.name):
-            return Verdict(WAITS, '%s: %s was made anew since; run this section again'
-                           % (lack, lack.on))
-        return self.waits_for_earlier(title) or Verdict(WRONG, '%s: was it left out?' % lack)
+            return Verdict(WAITS, '%s was made anew since %s: run this section again'
+                           % (lack.on, lack.name))
+        return self.waits_for_earlier(title) or Verdict(WRONG, shortened(lack))
 
     def explain_name(self, name, title):
         """Return the Verdict on a place that lacks a name."""

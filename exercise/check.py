@@ -12,7 +12,7 @@ empty   There are no lines yet, or they still raise NotImplementedError.
 wrong   The cell stopped with an error that can only be its own.
         "stops with SyntaxError: invalid syntax, in line 2 of its cell"
 waits   What the place starts from was overwritten since. (wrong, if the place's own cell did it.)
-        "x is not the symbol of section "Inputs" any more: run that section again, and all below"
+        "cannot be checked before all cells from "Inputs" on are run again: x is not ..."
 right   Its function finds nothing.
 wrong   Its function finds a mistake.
         "cost has the wrong sign: it is minus the mean of the logarithms"
@@ -69,11 +69,12 @@ class Wrong(Exception):
 
 
 class Overwritten(Wrong):
-    """A name that the place starts from does not stand for what its section made."""
+    """A name that the place starts from does not stand for what a section made of it."""
 
-    def __init__(self, name, message):
-        super().__init__(message)
+    def __init__(self, name, made, section):
+        super().__init__('%s is not %s any more' % (name, made))
         self.name = name
+        self.section = section
 
 
 class Lacks(Wrong):
@@ -244,13 +245,10 @@ def expect_depends(nb, name, on, advice='was it left out?'):
 def expect_weights(nb):
     """Raise Overwritten for a weight that is none, and for another number of time steps."""
     if nb.time_steps != 28:
-        raise Overwritten('time_steps', 'time_steps must be 28, and is %s: the cell under '
-                          '"Hyper-parameters" was changed' % nb.time_steps)
+        raise Overwritten('time_steps', '28', 'Hyper-parameters')
     for name in GRADIENTS:
         if not isinstance(getattr(nb, name), theano.compile.SharedVariable):
-            raise Overwritten(name, '%s is not the variable of section "Weights" any more: if this '
-                              'cell has a line that begins with "%s =", take it out; then run all '
-                              'cells from "Weights" on' % (name, name))
+            raise Overwritten(name, 'the variable of section "Weights"', 'Weights')
 
 
 # The places.
@@ -564,8 +562,7 @@ def update(nb):
            'was changed' % rate)
     for name, weight in zip(GRADIENTS, nb.weights):
         if getattr(nb, name) is not weight:
-            raise Overwritten(name, '%s is not the variable in weights any more: run all cells '
-                              'from "Weights" on' % name)
+            raise Overwritten(name, 'the variable of section "Weights"', 'Weights')
     new = new_values(nb)
     values = random_weights(nb)
     gradients = {name: values[name] ** 2 for name in values}
@@ -653,9 +650,7 @@ def expect_gradients(nb):
         return
     for number, gradient in enumerate(gradients):
         if not is_close(found[number], found[number + 5]):
-            raise Overwritten(gradient, '%s is not the gradient of cost as it is now: put the '
-                              'lines of section "Gradients" as they were given, run them again, '
-                              'and then this section' % gradient)
+            raise Overwritten(gradient, 'the gradient of cost', 'Gradients')
 
 
 class Place(NamedTuple):
@@ -691,26 +686,17 @@ PLACES = {
 def imports(nb):
     for name, module in {'theano': theano, 'T': T, 'np': np}.items():
         if getattr(nb, name) is not module:
-            raise Overwritten(name, overwritten(name, 'the module ' + module.__name__, 'Imports'))
+            raise Overwritten(name, 'the module ' + module.__name__, 'Imports')
 
 
 def inputs(nb):
     if theano.config.floatX != 'float64':
-        raise Overwritten('floatX', 'theano.config.floatX is %s, and must stay float64: take out '
-                          'the line that sets it, and restart the kernel' % theano.config.floatX)
+        raise Overwritten('theano.config.floatX', 'float64 (restart the kernel)', 'Imports')
     for name, maker in {'x': T.tensor3, 'y': T.matrix}.items():
         value = getattr(nb, name)
         is_input = isinstance(value, theano.Variable) and value.owner is None
         if not is_input or value.type != maker().type:
-            raise Overwritten(name, overwritten(name, "T.%s('%s')" % (maker.__name__, name),
-                                                'Inputs'))
-
-
-def overwritten(name, made, section):
-    """Return a line about a name that a given cell made."""
-    return ('%s is not %s of section "%s" any more: if a cell has a line that begins with "%s =", '
-            'use another name there; then run section "%s" again, and all below'
-            % (name, made, section, name, section))
+            raise Overwritten(name, "T.%s('%s')" % (maker.__name__, name), 'Inputs')
 
 
 def data(nb):
@@ -998,10 +984,7 @@ class Session:
         if name_in(error):
             return self.explain_name(name_in(error), title)
         if isinstance(error, Overwritten):
-            own = self.cell_of(error.name) in [self.cell_of(name) for name in PLACES[title].makes]
-            if own and self.cell_of(error.name):
-                return Verdict(WRONG, shortened(error))
-            return self.waits_for_earlier(title) or Verdict(WAITS, shortened(error))
+            return self.explain_overwritten(error, title)
         if isinstance(error, Lacks):
             return self.explain_lack(error, title)
         if isinstance(error, Wrong):
@@ -1017,6 +1000,19 @@ class Session:
             if self.verdict(earlier).kind != RIGHT:
                 return Verdict(WAITS, 'cannot be checked before "%s" is right' % earlier)
         return None
+
+    def explain_overwritten(self, error, title):
+        """Return the Verdict on a place that starts from a name that was overwritten."""
+        cell = self.cell_of(error.name)
+        titles = [each for each in PLACES if cell and cell in map(self.cell_of, PLACES[each].makes)]
+        if title in titles:
+            return Verdict(WRONG, '%s: if this cell has a line that begins with "%s =", take it out; '
+                           'then run all cells from "%s" on' % (error, error.name, error.section))
+        if titles and SECTIONS.index(titles[0]) < SECTIONS.index(title):
+            return Verdict(WAITS, 'cannot be checked before "%s" is right' % titles[0])
+        waits = self.waits_for_earlier(title) if error.section in PLACES else None
+        return waits or Verdict(WAITS, 'cannot be checked before all cells from "%s" on are run '
+                                'again: %s' % (error.section, error))
 
     def explain_lack(self, lack, title):
         """Return the Verdict on a place with a symbol that does not depend on another one."""
@@ -1059,7 +1055,8 @@ class Session:
                     return self.text_of_missing(name, section)
             fault = outcome(given.test, self.names)
             if isinstance(fault, Overwritten):
-                return shortened(fault)
+                return ('%s: its cell in section "%s" was changed, or another cell sets it'
+                        % (fault, fault.section))
             if fault:
                 text = shortened(fault) if isinstance(fault, Wrong) else described(fault)
                 return 'a given cell in section "%s" was changed: %s' % (section, text)

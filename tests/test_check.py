@@ -158,7 +158,7 @@ WRONG = [
     ('Hidden states', TERMS % 'h_states @ W', "'TensorSharedVariable': use T.dot"),
     ('Hidden states', TERMS % 'T.dot(x[:, t, :], U)', 'does not depend on W: was it left out'),
     ('Hidden states', RIGHT_LOOP.replace('x.shape[0]', 'mini_batch_size'), '100 images only'),
-    ('Hidden states', 'x = X_train[:5]' + RIGHT_LOOP, 'then run section "Inputs" again'),
+    ('Hidden states', 'x = X_train[:5]' + RIGHT_LOOP, 'then run all cells from "Inputs" on'),
     ('Hidden states', RIGHT_LOOP.replace('_sum + h_states', '_sum'), 'h_states_sum is still 0'),
     ('Hidden states', RIGHT_LOOP.replace('_sum + h_states', '_sum + 2 * h_states'),
      'h_states_sum is not the sum of h_1 to h_28'),
@@ -196,7 +196,7 @@ WRONG = [
     ('Compile', SGD % 'w - g', 'the new U lacks learning_rate'),
     ('Compile', (SGD % 'w - learning_rate * g').replace('grad_U, grad_W', 'grad_W, grad_U'),
      'and has grad_W'),
-    ('Compile', 'updates[4] = (b_V, b_hidden - learning_rate * grad_bV)\nupdates = updates[:]',
+    ('Compile', 'updates = updates[:4] + [(b_V, b_hidden - learning_rate * grad_bV)]',
      'the new b_V does not depend on b_V'),
     ('Compile', MOMENTUM, 'the new U depends on another variable in updates'),
     ('Compile', 'W = W - learning_rate * grad_W\nupdates = []', 'W is not the variable of'),
@@ -248,3 +248,267 @@ def test_wrong(session, title, source, words):
     kind, text = session.verdict(title)
     assert kind == check.WRONG
     assert words in text
+
+
+# A mistake costs its own place and no other.
+
+def run_from(session, symbolic_cells, title, source):
+    """Run the cells from a place on, with this source in it. Return each place's verdict.
+
+    The verdicts are those at the end of their sections, as check_file.py gives them.
+    """
+    start = [section for section, _ in symbolic_cells].index(title)
+    for section, _ in symbolic_cells[start:]:
+        for name in check.PLACES[section].makes if section in check.PLACES else []:
+            session.names.pop(name, None)
+    for name in check.GRADIENTS.values():
+        session.names.pop(name, None)
+    verdicts = {}
+    for number, (section, saved) in enumerate(symbolic_cells[start:]):
+        run(session, saved if number else source)
+        if section in check.PLACES:
+            verdicts[section] = session.verdict(section)
+    return verdicts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('title, source', [
+    ('Weights', DRAW % ('np.sqrt(6 / sum(shape))', 'rng.uniform(-bound, bound, shape)')),
+    ('Weights', DRAW % ('1', "theano.shared(rng.uniform(-1, 1, shape).T)")),
+    ('Hidden states', TERMS % 'T.dot(W, h_states) + T.dot(x[:, t, :], U)'),
+    ('Hidden states', TERMS % 'h_states * W + T.dot(x[:, t, :], U)'),
+    ('Hidden states', TERMS % 'np.dot(h_states, W) + T.dot(x[:, t, :], U)'),
+    ('Hidden states', TERMS % 'T.dot(h_states, W) + T.dot(x[:, t, :], U.T)'),
+    ('Hidden states', LOOP % 'T.tanh(T.dot(h_states, W) + T.dot(x[:, t, :], U))'),  # no bias
+    ('Hidden states', ROW % 'x[t]'),
+    ('Hidden states', RIGHT_LOOP.replace('x.shape[0]', 'mini_batch_size')),
+    ('Hidden states', 'x = X_train[:5]' + RIGHT_LOOP),
+    ('Hidden states', 'h_states, h_states_sum = [], []'),
+    ('Prediction', PREDICTION % ('T.nnet.softmax((%s).T).T' % SCORES)),
+    ('Prediction', PREDICTION % ('T.nnet.softmax(%s).T' % SCORES)),
+    ('Prediction', PREDICTION % 'T.ones((x.shape[0], 10)) / 10'),
+    ('Prediction', PREDICTION % 'np.ones((100, 10))'),
+    ('Prediction', SCORES_IN_Y),
+    ('Cost', 'cost = T.sum(y * y_prob, axis=1)'),
+    ('Cost', 'cost = 2.3')])
+def test_mistake_costs_its_own_place_only(session, symbolic_cells, title, source):
+    verdicts = run_from(session, symbolic_cells, title, source)
+    assert verdicts.pop(title).kind == check.WRONG
+    for kind, text in verdicts.values():
+        assert kind == check.RIGHT or text.startswith('cannot be checked before "')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('title', ['Hidden states', 'Prediction', 'Cost', 'Compile'])
+def test_weights_run_again_make_nothing_wrong(session, symbolic_cells, title):
+    run(session, dict(symbolic_cells[:1])['Weights'])
+    assert session.verdict('Weights').text == 'right'
+    assert session.verdict(title).kind in (check.RIGHT, check.WAITS)
+
+
+def test_what_has_to_be_run_again_is_told(session):
+    run(session, 'W = theano.shared(W.get_value())')
+    assert session.verdict('Hidden states') == (
+        check.WAITS, 'W was made anew since h_states: run this section again')
+
+
+# Not written, and what follows from it.
+
+def test_an_empty_place_is_not_written(session):
+    del session.names['cost']
+    assert session.verdict('Cost') == (
+        check.EMPTY, 'not written yet: make cost from y_prob and y')
+
+
+def test_raise_that_was_left_in(session):
+    run(session, 'cost = T.mean(y_prob)\nraise NotImplementedError')
+    assert session.verdict('Cost') == (
+        check.EMPTY, 'not written yet, or the line with raise was left in: make cost from y_prob '
+        'and y')
+
+
+@pytest.mark.parametrize('missing, source', [
+    (['y_prob'], 'cost = T.mean(y_prob)'),
+    ([], 'y_prob = 3\ncost = T.mean(T.nnet.categorical_crossentropy(y_prob, y))')])
+def test_an_error_waits_for_the_earlier_place(session, missing, source):
+    for name in missing:
+        del session.names[name]
+    for line in source.splitlines():
+        run(session, line)
+    assert session.verdict('Cost') == (
+        check.WAITS, 'cannot be checked before "Prediction" is right')
+
+
+def test_an_error_of_its_own_does_not_wait(session):
+    del session.names['h_states']
+    run(session, 'y_prob = T.softmax(h_states_sum)')
+    assert session.verdict('Prediction').kind == check.WRONG
+
+
+def test_an_error_does_not_wait_for_onehot(session):
+    del session.names['onehot']
+    run(session, 'h_states = T.dot(3, [])')
+    assert session.verdict('Hidden states').kind == check.WRONG
+
+
+# Given cells.
+
+def test_a_missing_given_name_is_told(session):
+    del session.names['x'], session.names['h_states']
+    run(session, RIGHT_LOOP)
+    assert session.verdict('Hidden states').text == (
+        "'x' is not defined: the cell of section \"Inputs\" that makes it comes later, was "
+        'deleted, or was not run')
+
+
+@pytest.mark.parametrize('source', ['x = X_train[:5]', 'y = Y_train', 'T = 3', 'np = 3'])
+def test_an_overwritten_name_is_told(session, source):
+    run(session, source)
+    section = 'Inputs' if source[0] in 'xy' else 'Imports'
+    kind, text = session.verdict('Hidden states')
+    assert kind == check.WAITS
+    assert text.startswith('cannot be checked before all cells from "%s" on are run' % section)
+
+
+def test_another_type_of_numbers_is_told(session, monkeypatch):
+    monkeypatch.setattr(theano.config, 'floatX', 'float32')
+    assert 'theano.config.floatX is not float64' in session.verdict('Cost').text
+    assert 'theano.config.floatX is not float64' in session.what_changed()
+
+
+def test_given_cells_of_the_notebook_are_unchanged(session):
+    assert session.what_changed() is None
+
+
+@pytest.mark.parametrize('source, message', [
+    ('iterations = 50', 'a given cell in section "Hyper-parameters" was changed: iterations must '
+     'be 1000, and is 50'),
+    ('X_test = X_test * 255', 'a given cell in section "The data" was changed: X_test must be the '
+     'images in test_set'),
+    ('Y_train = Y_train[::-1]', 'a given cell in section "One-hot labels" was changed: Y_train '
+     'must be onehot(Y_labels)'),
+    ('grad_W = 2 * grad_W', 'grad_W is not the gradient of cost any more: its cell in section '
+     '"Gradients" was changed, or another cell sets it'),
+    ('cost_pred = sgd_step', 'a given cell in section "Compile" was changed: cost_pred must not '
+     'change U'),
+    ('del sgd_step', "'sgd_step' is not defined: the cell of section \"Compile\" that makes it "
+     'comes later, was deleted, or was not run')])
+def test_a_changed_given_cell_is_told(session, source, message):
+    run(session, source)
+    assert session.what_changed() == message
+
+
+def test_the_first_error_of_a_given_cell_is_told(session):
+    del session.names['train_set']
+    run(session, 'train_set = open("/nosuch")')
+    run(session, 'train_set = train_set[:1000]')
+    assert session.what_changed().startswith(
+        'a given cell in section "The data" stopped with FileNotFoundError')
+
+
+# The check can be run at any time, and leaves all as it was.
+
+def test_a_correction_is_seen(session):
+    run(session, 'cost = T.nosuch(y)')
+    session.names['cost'] = 1 * session.names['cost']  # by another way than a cell
+    assert session.verdict('Cost').text == 'right'
+
+
+@pytest.mark.parametrize('times', [1, 2, 3])
+def test_a_place_can_be_run_again(session, times):
+    for _ in range(times):
+        run(session, MEAN_IN_PLACE)
+    assert session.verdict('Prediction').text == 'right'
+
+
+def test_weights_overwritten_further_down_were_right(session):
+    run(session, 'W = W - learning_rate * grad_W\nupdates = []')
+    assert session.verdict('Weights').text == 'right'
+
+
+def test_trained_weights_are_right_and_stay(nb, session):
+    nb.sgd_step(nb.X_train[:100], nb.Y_train[:100])
+    before = [weight.get_value() for weight in nb.weights]
+    verdicts = [session.verdict(title).text for title in check.PLACES]
+    changed = session.what_changed()
+    after = [weight.get_value() for weight in nb.weights]
+    nb.set_weights(nb.initial)
+    assert verdicts == 6 * ['right'] and changed is None
+    assert all(map(np.array_equal, before, after))
+
+
+def test_random_states_stay(session):
+    run(session, 'import random\ndef onehot(inp): return np.eye(10)[np.random.randint(0, 9, '
+        'random.choice([4]))]')
+    before = np.random.get_state()[2], random.getstate()
+    session.verdict('One-hot labels')
+    assert before == (np.random.get_state()[2], random.getstate())
+
+
+def test_nothing_is_printed(session, capfd):
+    run(session, 'import sys\ndef onehot(inp):\n    print(3)\n    print(4, file=sys.stderr)')
+    session.verdict('One-hot labels')
+    assert capfd.readouterr() == ('', '')
+
+
+def test_an_interrupted_check_is_no_mistake(session):
+    run(session, 'def onehot(inp): raise KeyboardInterrupt')
+    assert session.verdict('One-hot labels').kind == check.WAITS
+
+
+# In a kernel.
+
+@pytest.fixture
+def shell(nb, tmp_path, monkeypatch):
+    """IPython, with the names of the notebook."""
+    monkeypatch.setenv('IPYTHONDIR', str(tmp_path))
+    shell = InteractiveShell(user_ns=vars(nb).copy())
+    yield shell
+    shell.history_manager.end_session()
+
+
+@pytest.mark.parametrize('magic', ['', '%%time\n', '%%capture\n', '\n%%capture\n%%time\n'])
+@pytest.mark.parametrize('lines, text', [
+    ('cost = T.nosuch(y)', "stops with AttributeError: module 'theano.tensor' has no attribute "
+     "'nosuch'"),
+    ('cost = T.sum(y)\nraise NotImplementedError', 'not written yet, or the line with raise was '
+     'left in: make cost from y_prob and y'),
+    ('cost = -cost', 'cost has the wrong sign: it is minus the mean of the logarithms')])
+def test_a_cell_counts_with_a_magic_or_without(shell, magic, lines, text):
+    session = check.watch(shell)
+    shell.run_cell(magic + lines)
+    assert session.verdict('Cost').text == text
+
+
+def test_an_earlier_error_is_not_the_next_cell_s(shell):
+    session = check.watch(shell)
+    shell.run_cell('1 / 0')
+    shell.run_cell('cost = 1 * cost')
+    assert session.verdict('Cost').text == 'right'
+
+
+# Starting.
+
+def import_check(*options, **variables):
+    """Import check in a process of its own, and return what it says of errors."""
+    done = subprocess.run([sys.executable, *options, '-c', 'import check'], env={
+        **os.environ, 'PYTHONPATH': str(cells.ROOT / 'exercise'), **variables},
+        cwd='/', capture_output=True, text=True)
+    return done.stderr.strip().splitlines()
+
+
+@pytest.mark.slow  # it imports Theano
+def test_bitwise_is_found_from_anywhere():
+    assert import_check(PYTHONSAFEPATH='1') == []
+
+
+def test_without_assertions_nothing_is_right():
+    assert import_check('-O')[-1].startswith('ImportError: nothing can be checked')
+
+
+def test_a_broken_package_is_named(tmp_path):
+    (tmp_path / 'theano.py').write_text('raise ImportError("\\n\\nread this\\n\\nno cxx")')
+    path = os.pathsep.join([str(tmp_path), str(cells.ROOT / 'exercise')])
+    assert import_check(PYTHONPATH=path)[-1] == (
+        'ImportError: the check needs theano, which cannot be imported: no cxx (is the '
+        'environment active, and complete?)')

@@ -12,7 +12,7 @@ empty   There are no lines yet, or they still raise NotImplementedError.
 wrong   The cell stopped with an error that can only be its own.
         "stops with SyntaxError: invalid syntax, in line 2 of its cell"
 waits   What the place starts from was overwritten since. (wrong, if the place's own cell did it.)
-        "cannot be checked before all cells from "Inputs" on are run again: x is not ..."
+        "cannot be checked before all cells from "Inputs" on are run again: x is no longer ..."
 right   Its function finds nothing.
 wrong   Its function finds a mistake.
         "cost has the wrong sign: it is minus the mean of the logarithms"
@@ -72,7 +72,7 @@ class Overwritten(Wrong):
     """A name that the place starts from does not stand for what a section made of it."""
 
     def __init__(self, name, made, section):
-        super().__init__('%s is not %s any more' % (name, made))
+        super().__init__('%s is no longer %s' % (name, made))
         self.name = name
         self.section = section
 
@@ -100,12 +100,12 @@ class Names(SimpleNamespace):
 
 # The network in NumPy.
 
-def one_step(weights, row, h):
-    """Return the next hidden state, (n, hidden units). row: (n, 28). h: the state before."""
-    return np.tanh(weights['b_hidden'] + h @ weights['W'] + row @ weights['U'])
+def tanh_of_terms(bias, memory, new):
+    """Return a hidden state, (n, hidden units), from the three terms in the equation."""
+    return np.tanh(bias + memory + new)
 
 
-def hidden_states(weights, rows, start=0, step=one_step):
+def hidden_states(weights, rows, start=0, state=tanh_of_terms):
     """Return the last hidden state and the sum of all, each (n, hidden units).
 
     rows: one (n, 28) array for each step. start: all numbers of the state before the first one.
@@ -113,7 +113,7 @@ def hidden_states(weights, rows, start=0, step=one_step):
     h = np.full((rows.shape[1], len(weights['W'])), float(start))
     h_sum = np.zeros_like(h)
     for row in rows:
-        h = step(weights, row, h)
+        h = state(weights['b_hidden'], h @ weights['W'], row @ weights['U'])
         h_sum = h_sum + h
     return h, h_sum
 
@@ -176,15 +176,9 @@ def compute(given, wanted, hint):
         raise Wrong(what_does_not_fit(error, hint)) from None
 
 
-def operation_in(error):
-    """Return the name of the operation that an error of a Theano function is from, as dot."""
-    found = re.search(r'caused the error: (?:Elemwise{)?(\w+)', str(error))
-    return found.group(1).lower() if found else ''
-
-
 def is_of_product(error):
     """Say whether an error of a Theano function is from a product."""
-    return re.match('dot|gem|batcheddot|mul', operation_in(error)) is not None
+    return re.search(r'caused the error: (Elemwise\{)?\w*(dot|gem|mul)', str(error), re.IGNORECASE)
 
 
 def what_does_not_fit(error, hint):
@@ -196,11 +190,10 @@ def what_does_not_fit(error, hint):
     if is_of_product(error):
         return ('the shapes of a product do not fit: %s. T.dot multiplies matrices (* and np.dot '
                 'go entry by entry): %s' % (shapes, hint))
-    kind = {'add': 'sum', 'sub': 'difference', 'true_div': 'division'}.get(operation_in(error))
-    text = 'the shapes in a %s do not fit: %s' % (kind or 'line', shapes)
-    if kind == 'division':
-        text += '. T.sum(..., axis=1, keepdims=True) has the shape (n, 1), with which it can be'
-    return text
+    if 'caused the error: Elemwise{true_div' in str(error):
+        return ('the shapes in a division do not fit: %s. T.sum(..., axis=1, keepdims=True) has '
+                'the shape (n, 1), with which it can be' % shapes)
+    return 'the shapes in a line do not fit: ' + shapes
 
 
 def is_close(value, expected, rtol=0, atol=1e-10):
@@ -219,16 +212,11 @@ def is_right_as_a_whole(nb, wanted, expected, batch, rtol=0):
         return False
 
 
-def first_numbers(array):
-    """Return a text with the first numbers of an array."""
-    numbers = ' '.join('%.4f' % number for number in np.ravel(array)[:3])
-    return '[%s ...]' % numbers
-
-
 def must_be(array, expected):
     """Return a text that compares the first numbers of two arrays."""
+    numbers = '[%.4f %.4f %.4f ...]'
     return ('for a random image it must begin with %s, and begins with %s'
-            % (first_numbers(expected), first_numbers(array)))
+            % (numbers % tuple(expected.flat[:3]), numbers % tuple(array.flat[:3])))
 
 
 def expect_symbol(nb, name):
@@ -314,26 +302,22 @@ def weights(nb):
                'then V, one array a call, from a fresh rng' % name)
 
 
-# Usual mistakes in one step: the message, and the state that it makes.
-WRONG_STEPS = {
-    'h_states goes with W, and here with W.T':
-        lambda w, row, h: np.tanh(w['b_hidden'] + h @ w['W'].T + row @ w['U']),
-    'each state is the tanh of its terms: T.tanh is left out':
-        lambda w, row, h: w['b_hidden'] + h @ w['W'] + row @ w['U'],
-    'each state is the tanh of its terms, and here the sigmoid: T.tanh':
-        lambda w, row, h: 1 / (1 + np.exp(-(w['b_hidden'] + h @ w['W'] + row @ w['U']))),
-    'each state is the tanh of its terms, and here their positive part (relu): T.tanh':
-        lambda w, row, h: np.maximum(w['b_hidden'] + h @ w['W'] + row @ w['U'], 0),
+# Usual mistakes in one step: the message, and the state that it makes of b_hidden, h W and x U.
+WRONG_STATES = {
+    'T.tanh is left out: each state is the tanh of its three terms':
+        lambda b, hw, xu: b + hw + xu,
+    'each state is the tanh of its three terms, and here the sigmoid':
+        lambda b, hw, xu: 1 / (1 + np.exp(-(b + hw + xu))),
+    'each state is the tanh of its three terms, and here their positive part (relu)':
+        lambda b, hw, xu: np.maximum(b + hw + xu, 0),
     'b_hidden is added outside of the tanh: all three terms go into it':
-        lambda w, row, h: np.tanh(h @ w['W'] + row @ w['U']) + w['b_hidden'],
+        lambda b, hw, xu: np.tanh(hw + xu) + b,
     'the term with x is added outside of the tanh: all three terms go into it':
-        lambda w, row, h: np.tanh(w['b_hidden'] + h @ w['W']) + row @ w['U'],
+        lambda b, hw, xu: np.tanh(b + hw) + xu,
     'the term with h_states is added outside of the tanh: all three terms go into it':
-        lambda w, row, h: np.tanh(w['b_hidden'] + row @ w['U']) + h @ w['W'],
-    'h_states is added as it is, too: only its product with W belongs into the sum':
-        lambda w, row, h: np.tanh(w['b_hidden'] + h @ w['W'] + row @ w['U']) + h,
+        lambda b, hw, xu: np.tanh(b + xu) + hw,
     'b_hidden is subtracted: all three terms are added':
-        lambda w, row, h: np.tanh(h @ w['W'] + row @ w['U'] - w['b_hidden']),
+        lambda b, hw, xu: np.tanh(hw + xu - b),
 }
 
 
@@ -365,12 +349,15 @@ def expect_states(nb, values, x, h):
         return
     for message, read in wrong_rows(x).items():
         expect(not is_close(h, hidden_states(values, read)[0]), message)
-    for message, step in WRONG_STEPS.items():
-        expect(not is_close(h, hidden_states(values, rows, step=step)[0]), message)
+    for message, state in WRONG_STATES.items():
+        expect(not is_close(h, hidden_states(values, rows, state=state)[0]), message)
+    transposed = {**values, 'W': values['W'].T}
+    expect(not is_close(h, hidden_states(transposed, rows)[0]),
+           'h_states goes with W, and here with W.T')
     expect(not is_close(h, hidden_states(values, rows, start=1)[0]),
            'h_0, the state before the first step, must be 0, and is 1')
     no_memory = {**values, 'W': np.zeros_like(values['W'])}
-    step, _ = compute(with_weights(nb, no_memory, {nb.x: x}), [nb.h_states, nb.h_states_sum], '')
+    step = compute(with_weights(nb, no_memory, {nb.x: x}), nb.h_states, '')
     right_step, _ = hidden_states(no_memory, rows)
     expect(is_close(step, right_step), 'one step by itself is wrong. Where W is all 0, h_states is '
            'tanh(b_hidden + x_28 U): ' + must_be(step, right_step))
@@ -691,7 +678,8 @@ def imports(nb):
 
 def inputs(nb):
     if theano.config.floatX != 'float64':
-        raise Overwritten('theano.config.floatX', 'float64 (restart the kernel)', 'Imports')
+        raise Overwritten('theano.config.floatX', 'float64 (take out the line that sets it, and '
+                          'restart the kernel)', 'Imports')
     for name, maker in {'x': T.tensor3, 'y': T.matrix}.items():
         value = getattr(nb, name)
         is_input = isinstance(value, theano.Variable) and value.owner is None
@@ -704,19 +692,20 @@ def data(nb):
         shape = getattr(nb, name)[0].shape
         expect(shape == (number, 28, 28), 'the images in %s must have the shape %s, and have %s'
                % (name, (number, 28, 28), shape))
-    expect(np.array_equal(nb.X_valid, nb.valid_set[0]), 'X_valid must be the images in valid_set')
-    expect(np.array_equal(nb.Yv_labels, nb.valid_set[1]),
-           'Yv_labels must be the labels in valid_set')
-    expect(np.array_equal(nb.X_test, nb.test_set[0]), 'X_test must be the images in test_set')
-    expect(np.array_equal(nb.Yt_labels, nb.test_set[1]), 'Yt_labels must be the labels in test_set')
+    for images, labels, of_set in [('X_valid', 'Yv_labels', 'valid_set'),
+                                   ('X_test', 'Yt_labels', 'test_set')]:
+        right_images, right_labels = getattr(nb, of_set)
+        expect(np.array_equal(getattr(nb, images), right_images),
+               '%s must be the images in %s' % (images, of_set))
+        expect(np.array_equal(getattr(nb, labels), right_labels),
+               '%s must be the labels in %s' % (labels, of_set))
 
 
 def shuffle(nb):
     order = np.random.RandomState(0).permutation(50000)
-    expect(np.array_equal(nb.X_train, nb.train_set[0][order]),
-           'X_train must have the training images in the order of RandomState(0)')
-    expect(np.array_equal(nb.Y_labels, nb.train_set[1][order]),
-           'Y_labels must have the training labels in the order of RandomState(0)')
+    for name, right in {'X_train': nb.train_set[0], 'Y_labels': nb.train_set[1]}.items():
+        expect(np.array_equal(getattr(nb, name), right[order]),
+               '%s must be in the order of RandomState(0)' % name)
 
 
 def encoded_labels(nb):
@@ -743,40 +732,40 @@ def biases(nb):
 
 
 def functions(nb):
-    """Test cost_pred and sgd_step against NumPy, with nothing of Theano's in between."""
+    """Test what cost_pred and sgd_step return, and where the weights are after each."""
     values = random_weights(nb)
+    x, y = random_batch()
+    right_cost, y_prob = forward(values, x, y)
     before = [getattr(nb, name).get_value() for name in values]
     try:
         for function in 'cost_pred', 'sgd_step':
             for name, value in values.items():
                 getattr(nb, name).set_value(value)
-            expect_results(nb, function, values)
+            cost, y_pred = getattr(nb, function)(x, y)
+            # Not closer, since a small number may be added inside the logarithm of the cost.
+            expect(np.isclose(cost, right_cost, rtol=1e-4),
+                   '%s must return cost first' % function)
+            expect(np.array_equal(y_pred, y_prob.argmax(axis=1)),
+                   '%s must return y_pred second' % function)
+            for name, value in values.items():
+                step = getattr(nb, name).get_value() - value
+                if function == 'cost_pred':
+                    expect(not step.any(), 'cost_pred must not change %s' % name)
+                else:
+                    expect_down_the_slope(nb, name, step, values)
     finally:
         for name, value in zip(values, before):
             getattr(nb, name).set_value(value)
 
 
-def expect_results(nb, function, values):
-    """Expect what cost_pred or sgd_step returns, and where the weights are after it."""
-    x, y = random_batch()
-    right_cost, y_prob = forward(values, x, y)
-    cost, y_pred = getattr(nb, function)(x, y)
-    # Not closer, since a small number may be added inside the logarithm of the cost.
-    expect(np.isclose(cost, right_cost, rtol=1e-4), '%s must return cost first' % function)
-    expect(np.array_equal(y_pred, y_prob.argmax(axis=1)), '%s must return y_pred second' % function)
-    for name, value in values.items():
-        step = getattr(nb, name).get_value() - value
-        if function == 'cost_pred':
-            expect(not step.any(), 'cost_pred must not change %s' % name)
-            continue
-        # A weight's step along a direction is the slope of the cost, by finite differences.
-        direction = np.random.RandomState(2).normal(size=value.shape)
-        ahead, _ = forward({**values, name: value + 1e-6 * direction}, x, y)
-        behind, _ = forward({**values, name: value - 1e-6 * direction}, x, y)
-        slope = (ahead - behind) / 2e-6
-        expect(np.isclose((step * direction).sum(), -nb.learning_rate * slope, rtol=1e-2,
-                          atol=1e-5),
-               'sgd_step must move %s by -learning_rate times its gradient' % name)
+def expect_down_the_slope(nb, name, step, values):
+    """Expect that a weight moved by -learning_rate times its gradient, by finite differences."""
+    direction = np.random.RandomState(2).normal(size=step.shape)
+    costs_there = [forward({**values, name: values[name] + size * direction}, *random_batch())[0]
+                   for size in (-1e-6, 1e-6)]
+    slope = (costs_there[1] - costs_there[0]) / 2e-6
+    expect(np.isclose((step * direction).sum(), -nb.learning_rate * slope, rtol=1e-2, atol=1e-5),
+           'sgd_step must move %s by -learning_rate times its gradient' % name)
 
 
 class Given(NamedTuple):
@@ -815,6 +804,7 @@ ADVICE = {
     r'^matmul: Input operand': ': use T.dot',
     r'Variables do not support boolean': NO_NUMPY,
     r'out of bounds for array of dimension': NO_NUMPY,
+    r'was not provided and not given a value': ': a symbol has no value yet; take out .eval()',
     r"'TensorVariable' object cannot be interpreted as an integer": NO_NUMPY,
 }
 # What a cell must not do, by the name of the exception that it ends in.
@@ -863,7 +853,7 @@ def stopped_by(error):
 
 def can_only_be_its_own(error):
     """Say whether an error comes from the lines that raise it, whatever earlier ones made."""
-    return (isinstance(error, (SyntaxError, ImportError, MemoryError))
+    return (isinstance(error, (SyntaxError, ImportError, MemoryError, NotImplementedError))
             or type(error).__name__ in FORBIDDEN
             or str(error).startswith("module '")  # has no attribute, as in T.softmax
             or advice_on(error) != '')
@@ -961,24 +951,14 @@ class Session:
         if error is None and not set(place.makes) <= set(self.names):
             return Verdict(EMPTY, 'not written yet: ' + place.task)
         if error is None or not can_only_be_its_own(error):
-            error = self.fault_in_given(place) or error
+            faults = [outcome(GIVEN[section].test, self.names) for section in place.given]
+            error = next(filter(None, faults), error)  # what it starts from was overwritten
         if error is None:
             error = outcome(place.test, self.names)
         return self.explain(error, title) if error else Verdict(RIGHT, 'right')
 
-    def fault_in_given(self, place):
-        """Return an exception where a name that a place needs is not what a given cell made."""
-        for section in place.given:
-            fault = outcome(GIVEN[section].test, self.names)
-            if fault:
-                return fault
-        return None
-
     def explain(self, error, title):
         """Return the Verdict on a place whose cell or function raised this."""
-        if isinstance(error, NotImplementedError):
-            return Verdict(EMPTY, 'not written yet, or the line with raise was left in: '
-                           + PLACES[title].task)
         if isinstance(error, KeyboardInterrupt):
             return Verdict(WAITS, 'not checked: it was interrupted')
         if name_in(error):
@@ -989,6 +969,9 @@ class Session:
             return self.explain_lack(error, title)
         if isinstance(error, Wrong):
             return Verdict(WRONG, shortened(error))
+        if isinstance(error, NotImplementedError) and type(error).__name__ not in FORBIDDEN:
+            return Verdict(EMPTY, 'not written yet, or the line with raise was left in: '
+                           + PLACES[title].task)
         if can_only_be_its_own(error):
             return Verdict(WRONG, stopped_by(error))
         return self.waits_for_earlier(title) or Verdict(WRONG, stopped_by(error))
@@ -1006,8 +989,9 @@ class Session:
         cell = self.cell_of(error.name)
         titles = [each for each in PLACES if cell and cell in map(self.cell_of, PLACES[each].makes)]
         if title in titles:
-            return Verdict(WRONG, '%s: if this cell has a line that begins with "%s =", take it out; '
-                           'then run all cells from "%s" on' % (error, error.name, error.section))
+            return Verdict(WRONG, '%s: if this cell has a line that begins with "%s =", take it '
+                           'out; then run all cells from "%s" on'
+                           % (error, error.name, error.section))
         if titles and SECTIONS.index(titles[0]) < SECTIONS.index(title):
             return Verdict(WAITS, 'cannot be checked before "%s" is right' % titles[0])
         waits = self.waits_for_earlier(title) if error.section in PLACES else None

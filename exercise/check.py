@@ -16,10 +16,10 @@ waits   What the place starts from was overwritten since. (wrong, if the place's
 right   Its function finds nothing.
 wrong   Its function finds a mistake.
         "cost has the wrong sign: it is minus the mean of the logarithms"
-waits   Something else fails, and an earlier place is not right.
-        "cannot be checked before "Prediction" is right"
 waits   Something that it starts from was made anew since.
         "V was made anew since y_prob: run this section again"
+waits   Something else fails, and an earlier place is not right.
+        "cannot be checked before "Prediction" is right"
 wrong   Something else fails.
         "stops with TypeError: Unsupported dtype"
 """
@@ -398,11 +398,11 @@ def states(nb):
            'h_states_sum is the mean of the states: dividing by 28 comes in the next section')
     expect(is_close(h_sum, total),
            'h_states_sum is not the sum of h_1 to h_28: ' + must_be(h_sum, total))
-    for n in 1, 2, 101:  # a graph for one size of mini-batch fails with others, or takes a part
-        images, _ = random_batch(n)
+    for other in 1, 2, 101:  # a graph for one size of mini-batch fails with others, or takes a part
+        images, _ = random_batch(other)
         found, _ = run_with_images(nb, function, given, images, hint)
-        expect(len(found) == n, 'h_states has %d rows for %d images: x[:, t, :] takes row t of all '
-               'of them' % (len(found), n))
+        expect(len(found) == other, 'h_states has %d rows for %d images: x[:, t, :] takes row t of '
+               'all of them' % (len(found), other))
 
 
 def run_with_images(nb, function, given, images, hint):
@@ -472,7 +472,7 @@ def prediction_from_sum(nb, values):
     for factor, mistake in {
             28: 'y_prob comes from the sum of the states, not from their mean: divide by 28',
             28 / IMAGES: 'the sum of the states is divided by the number of images, not by the 28 '
-                    'steps: time_steps',
+                         'steps: time_steps',
             28 / nb.hidden_d: 'the sum of the states is divided by %d, not by the 28 steps: '
                               'time_steps' % nb.hidden_d,
             1 / 28: 'the sum of the states is divided by 28 twice',
@@ -920,7 +920,8 @@ class Session:
         """Note what became of a cell. source: Python. error: an exception, or None."""
         self.cells += 1
         names = names_set_by(source)
-        if {'y_prob', 'h_states_sum'} <= names and 'h_states' not in names:
+        of_prediction = {'y_prob', 'h_states_sum'} <= names and 'h_states' not in names
+        if of_prediction and self.h_states_sum is not None:
             # Prediction calls the mean h_states_sum. Run again, it must not divide by 28 twice.
             self.names['h_states_sum'] = self.h_states_sum
             names.remove('h_states_sum')

@@ -1,39 +1,24 @@
 #!/bin/sh
-# Makes .venv: Python 3.11 and the packages of requirements.txt. Called by make, in the user's own
-# environment: its proxies, certificates, mirrors and settings of uv count here.
+# Makes .venv: Python 3.11 and the packages of requirements.txt. Called by make. Where all is there
+# it changes nothing, and needs no network.
 set -eu
+unset CDPATH
 cd "$(dirname "$0")/.."
 
-# The user's settings of Python would disturb the build of Theano.
-unset PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONWARNINGS
-
-# .venv/made-from holds the checksum of the pins, and how many files of code .venv had then. It is
-# empty until .venv is complete.
-stamp=.venv/made-from
-pins=$(cat requirements.txt constraints.txt | cksum)
-count_code() {
-    find -L .venv/lib -type f \( -name '*.py' -o -name '*.so*' \) 2>/dev/null | wc -l
-}
-
-# Done already? Not where files are missing, or where Python's own, which .venv links to, are gone.
-if [ -s $stamp ]; then
-    { read -r made_from && read -r files; } <$stamp || true
-    if [ "$made_from" = "$pins" ] && [ "$(count_code)" -ge "${files:-0}" ] &&
-        .venv/bin/python -c 'import numpy' 2>/dev/null; then
-        exit 0
+# What counts of the user's settings is decided here: proxies, certificates, mirrors and folders
+# for downloads do. What would install other packages, or into another folder, does not.
+for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
+    case $name in
+        UV_*INDEX* | UV_*MIRROR* | UV_FIND_LINKS | UV_OFFLINE | UV_CACHE_DIR | UV_*CONFIG*) ;;
+        UV_PYTHON_[DI]* | UV_HTTP_* | UV_*CERTS | UV_NATIVE_TLS | UV_INSECURE_HOST | UV_KEYRING*) ;;
+        *) unset "$name" ;;
+    esac
+done
+for file in "${XDG_CONFIG_HOME:-${HOME:-}/.config}/uv/uv.toml" /etc/uv/uv.toml; do
+    if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' "$file"; then
+        export UV_NO_CONFIG=1
     fi
-fi
-
-if [ -e .venv ] && [ ! -e $stamp ]; then
-    echo ".venv exists but was not made by tools/setup.sh: rename or delete it" >&2
-    exit 1
-fi
-
-# uv and pip keep downloads below HOME. Where it can't be written, they use .uv instead.
-if [ ! -w "${HOME:-/nowhere}" ]; then
-    mkdir -p .uv/home
-    export HOME="$PWD/.uv/home"
-fi
+done
 
 # Behind a company's proxy only the system's certificates are valid, so they are used if there are
 # any: on Linux in /etc/ssl/certs, on macOS in its keychain.
@@ -41,37 +26,84 @@ if [ -d /System/Library/Keychains ] || ls /etc/ssl/certs/ca-* >/dev/null 2>&1; t
     export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 fi
 
-# uv finds or downloads Python 3.11 and installs the packages. An old one has no
+# The home of what make runs; also of uv and pip, for their downloads, where the user's can't be
+# written.
+mkdir -p .uv/home
+if [ ! -w "${HOME:-/nowhere}" ]; then
+    export HOME="$PWD/.uv/home"
+fi
+
+stop() {
+    echo "$*" >&2
+    exit 1
+}
+
+# Everything is made in a folder of this process and then renamed: it is whole or not there,
+# whatever stops this script, and two at once do not meet.
+work=.uv/$$
+rm -rf $work
+trap 'rm -rf $work' EXIT
+trap 'exit 1' HUP INT TERM
+
+# uv finds or downloads Python 3.11 and installs the packages. An older one has no
 # --build-constraint.
+wheel=uv-0.13.9
 if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
     uv=uv
-else
-    uv=.uv/uv-0.13.9.data/scripts/uv
-    if ! $uv --version >/dev/null 2>&1; then
-        if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then
-            echo "Found neither uv nor Python 3.8 or newer: install one of them" >&2
-            exit 1
-        fi
-        echo "Downloading uv into .uv"
-        python3 -m venv .uv/python
-        # Downloaded and unpacked, not installed: pip.conf may send what is installed elsewhere.
-        .uv/python/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
-            --only-binary :all: --dest .uv uv==0.13.9
-        .uv/python/bin/python -m zipfile -e .uv/uv-0.13.9-*.whl .uv
-        chmod +x $uv
+elif uv=.uv/$wheel.data/scripts/uv && ! $uv --version >/dev/null 2>&1; then
+    if [ "$(python3 -c 'import sys; print(sys.version_info >= (3, 8))' 2>&1)" != True ]; then
+        stop "Found neither uv nor Python 3.8 or newer (as python3): install one of them"
+    fi
+    echo "Downloading uv into .uv"
+    python3 -m venv $work/python ||
+        stop "python3 can't make an environment, for the reason above. Install what it lacks (on" \
+            "Debian and Ubuntu: apt install python3-venv), or install uv"
+    # Downloaded and unpacked, not installed: pip.conf may send what is installed elsewhere.
+    $work/python/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
+        --only-binary :all: --dest $work uv==0.13.9 ||
+        stop "uv could not be downloaded, for the reason above"
+    $work/python/bin/python -m zipfile -e $work/uv-*.whl $work
+    chmod +x $work/$wheel.data/scripts/uv
+    rm -rf .uv/$wheel.data
+    mv $work/$wheel.data .uv
+fi
+
+# Whether an environment has the pinned packages (uv knows) and all their files (as recorded in it).
+is_whole() {
+    env -i PATH="$PATH" $uv pip install --quiet --dry-run --no-config --no-cache --no-index \
+        --python "$1/bin/python" -r requirements.txt &&
+        "$1/bin/python" -I -c '
+import importlib.metadata
+for package in importlib.metadata.distributions():
+    for file in package.files:
+        path = file.locate()
+        if file.size not in (None, path.stat().st_size):
+            raise SystemExit(f"{path} was changed")
+'
+}
+
+if [ -e .venv ]; then
+    if ! grep -q '^prompt = mnist-rnn-theano$' .venv/pyvenv.cfg 2>/dev/null; then
+        stop ".venv is there, and not as this version of make setup makes it: rename or delete it"
+    fi
+    if is_whole .venv 2>/dev/null; then
+        exit 0
     fi
 fi
 
-echo "Installing Python 3.11 and the packages of requirements.txt into .venv"
-rm -rf .venv
-mkdir -p .venv/home # make's HOME for what it runs
-: >$stamp
-# --allow-existing, since the stamp and the home folder are in .venv already.
-$uv venv --quiet --allow-existing --python cpython@3.11 .venv
-if ! $uv pip install --quiet --python .venv/bin/python --build-constraint constraints.txt \
-    -r requirements.txt; then
-    echo "Not all packages could be installed, for the reason above. There are none ready-made for" \
-        "Linux without glibc 2.28 or newer (as Alpine) and for 32 bits" >&2
-    exit 1
+echo "Looking for Python 3.11, or downloading it"
+$uv venv --quiet --relocatable --prompt mnist-rnn-theano --python cpython@3.11 $work/venv ||
+    stop "Python 3.11 was not found, nor downloaded, for the reason above. Install it (from" \
+        "python.org, your system's packages, pyenv or conda) and call make again"
+echo "Installing the packages of requirements.txt into .venv"
+$uv pip install --quiet --python $work/venv/bin/python --build-constraint constraints.txt \
+    -r requirements.txt || stop "Not all packages could be installed, for the reason above"
+is_whole $work/venv ||
+    stop "The packages are not as they should be, for the reason above. A setting of uv's? Try" \
+        "UV_NO_CONFIG=1 make setup"
+if [ -e .venv ] && ! is_whole .venv 2>/dev/null; then
+    mv .venv $work/old
 fi
-printf '%s\n%s\n' "$pins" "$(count_code)" >$stamp
+if [ ! -e .venv ]; then
+    mv $work/venv .venv
+fi

@@ -7,21 +7,16 @@ make, so that a mistake in one place is not another's. Weights and random number
 
 A verdict is the first of these that applies, with an example each:
 
-empty   There are no lines yet, or they still raise NotImplementedError.
-        "not written yet: make cost from y_prob and y"
-wrong   The cell stopped with an error that can only be its own.
-        "stops with SyntaxError: invalid syntax"
-wrong   Its cell overwrote what it starts from.
-        "x is no longer T.tensor3('x'): take out the line of this cell that sets it, and run ..."
-waits   Another cell did.
-        "cannot be checked before all cells from "Inputs" on are run again: x is no longer ..."
-right   Its function finds nothing.
-wrong   Its function finds a mistake.
-        "cost has the wrong sign: it is minus the mean of the logarithms"
-waits   Something else fails, and an earlier place is not right.
-        "cannot be checked before "Prediction" is right"
-wrong   Something else fails.
-        "stops with TypeError: Unsupported dtype"
+empty  The lines are missing.        "not written yet: make cost from y_prob and y"
+wrong  Its cell stopped with an error that can only be its own.
+                                     "stops with SyntaxError: invalid syntax"
+wrong  Its cell overwrote something. "x is no longer T.tensor3('x'): take out the line ..."
+waits  Another cell did.             "cannot be checked before all cells from "Inputs" on are run"
+right  Its function finds nothing.
+wrong  Its function finds a mistake. "cost has the wrong sign: ..."
+waits  Something else fails, and an earlier place is not right.
+                                     "cannot be checked before "Prediction" is right"
+wrong  Something else fails.         "stops with TypeError: Unsupported dtype"
 """
 import contextlib
 import os
@@ -77,20 +72,17 @@ class Names(SimpleNamespace):
 
 # The network in NumPy.
 
-def tanh_of_terms(bias, memory, new):
-    """Return a hidden state, (n, hidden units), from the three terms in the equation."""
-    return np.tanh(bias + memory + new)
-
-
-def hidden_states(weights, rows, start=0, state=tanh_of_terms):
+def hidden_states(weights, rows, start=0,
+                  step=lambda bias, memory, new: np.tanh(bias + memory + new)):
     """Return the last hidden state and the sum of all, each (n, hidden units).
 
     rows: one (n, 28) array for each step. start: all numbers of the state before the first one.
+    step: makes a state of the three terms in the equation.
     """
     h = np.full((rows.shape[1], len(weights['W'])), float(start))
     h_sum = np.zeros_like(h)
     for row in rows:
-        h = state(weights['b_hidden'], h @ weights['W'], row @ weights['U'])
+        h = step(weights['b_hidden'], h @ weights['W'], row @ weights['U'])
         h_sum = h_sum + h
     return h, h_sum
 
@@ -106,32 +98,18 @@ def cross_entropy(y_prob, y):
     return -np.log((y_prob * y).sum(axis=1)).mean()
 
 
-def forward(weights, x, y):
-    """Return the cost and the probabilities for images x, (n, 28, 28), and one-hot labels y."""
-    _, h_sum = hidden_states(weights, x.transpose(1, 0, 2))
-    y_prob = probabilities(weights, h_sum)
-    return cross_entropy(y_prob, y), y_prob
-
-
-# Random values.
-
-def random_weights(nb):
-    """Return random values for the weights, by name."""
+def example(nb, n=IMAGES):
+    """Return random values for the weights, x and y, and the right results, two dicts by name."""
     rng = np.random.RandomState(0)
     shapes = {'U': (28, nb.hidden_d), 'W': (nb.hidden_d, nb.hidden_d), 'V': (nb.hidden_d, 10),
               'b_hidden': nb.hidden_d, 'b_V': 10}
-    return {name: rng.normal(size=shape) / 8 for name, shape in shapes.items()}
-
-
-def random_batch(n=IMAGES):
-    """Return n random images, (n, 28, 28), and n one-hot labels."""
-    rng = np.random.RandomState(1)
-    return rng.uniform(size=(n, 28, 28)), np.eye(10)[rng.randint(0, 10, n)]
-
-
-def random_probabilities():
-    """Return probabilities, (IMAGES, 10), that add up to 1 for each image."""
-    return np.random.RandomState(2).dirichlet(np.ones(10), size=IMAGES)
+    values = {name: rng.normal(size=shape) / 8 for name, shape in shapes.items()}
+    values['x'] = rng.uniform(size=(n, 28, 28))
+    values['y'] = np.eye(10)[rng.randint(0, 10, n)]
+    h, h_sum = hidden_states(values, values['x'].transpose(1, 0, 2))
+    y_prob = probabilities(values, h_sum)
+    return values, {'h_states': h, 'h_states_sum': h_sum, 'y_prob': y_prob,
+                    'cost': cross_entropy(y_prob, values['y'])}
 
 
 # What symbols are worth.
@@ -159,16 +137,6 @@ def compute(nb, given, wanted, hint):
                         'np.dot go entry by entry): %s' % (shapes, hint)) from None
         raise Wrong('shapes do not fit, for %d images: %s. The number of images is x.shape[0]; '
                     'keepdims=True in T.sum makes (n, 1) of (n,)' % (IMAGES, shapes)) from None
-
-
-def is_right_as_a_whole(nb, wanted, expected, rtol=0):
-    """Say whether a symbol has the expected value, computed from random_batch()."""
-    x, y = random_batch()
-    try:
-        found = values_of(nb, {**random_weights(nb), 'x': x, 'y': y}, wanted)
-    except Exception:  # an earlier place's
-        return False
-    return is_close(found, expected, rtol)
 
 
 # What is expected.
@@ -209,33 +177,44 @@ def expect_depends(nb, name, *others):
                         'this section again.)' % (name, on))
 
 
+def expect_unless_whole(nb, name, test, rtol=0):
+    """Expect what test, a function, expects; or that a symbol is right if computed from images.
+
+    So it may be made in another way than from the symbol before it.
+    """
+    try:
+        test(nb)
+    except Wrong:
+        values, right = example(nb)
+        try:
+            found = values_of(nb, values, getattr(nb, name))
+        except Exception:  # an earlier place's
+            found = None
+        if not is_close(found, right[name], rtol):
+            raise
+
+
 # The places.
 
 def one_hot_labels(nb):
     expect(callable(nb.onehot), 'onehot must stay a function, and is a %s: indent your lines as '
            'far as the others in it' % type(nb.onehot).__name__)
-    encoded = nb.onehot(np.array([2, 0, 9, 2]))
-    expect(type(encoded) is np.ndarray,
-           'onehot must return a NumPy array, and returns a %s' % type(encoded).__name__)
-    expect(encoded.shape == (4, 10),
-           'onehot of 4 labels must have the shape (4, 10), and has %s' % (encoded.shape,))
-    expect(encoded.dtype == 'float64',
-           'onehot must return numbers of type float64, as np.zeros makes them, and returns %s'
-           % encoded.dtype)
-    expect(set(encoded.ravel()) == {0, 1}, 'onehot must have no other numbers than 0 and 1')
-    expect(np.array_equal(encoded.sum(axis=1), [1, 1, 1, 1]),
-           'onehot must put exactly one 1 into each row')
-    columns = encoded.argmax(axis=1).tolist()
-    expect(columns == [2, 0, 9, 2],
-           'onehot must put the 1 into the column of the label: for the labels [2, 0, 9, 2] they '
-           'are in the columns %s' % columns)
-    one = nb.onehot([5])
-    expect(one.shape == (1, 10), 'onehot([5]) must have the shape (1, 10), and has %s: one row for '
-           'each label, and always ten columns' % (one.shape,))
-    expect(one.argmax() == 5, 'onehot must take a list of labels, too')
-    column = nb.onehot(np.array([[7], [0]], dtype='uint8'))
-    expect(column.shape == (2, 10) and column.argmax(axis=1).tolist() == [7, 0],
-           'onehot must take labels of the shape (n, 1), too')
+    for inp in np.array([2, 0, 9, 2]), [5], np.array([[7], [0]], dtype='uint8'):
+        encoded = nb.onehot(inp)
+        call = 'onehot(%s)' % np.array(inp).tolist()
+        labels = np.ravel(inp)
+        expect(type(encoded) is np.ndarray,
+               'onehot must return a NumPy array, and returns a %s' % type(encoded).__name__)
+        expect(encoded.shape == (len(labels), 10),
+               '%s must have the shape %s, and has %s: one row for each label, and always ten '
+               'columns' % (call, (len(labels), 10), encoded.shape))
+        expect(encoded.dtype == 'float64', 'onehot must return numbers of type float64, as '
+               'np.zeros makes them, and returns %s' % encoded.dtype)
+        expect(np.array_equal(np.sort(encoded), np.sort(np.eye(10)[labels])),
+               '%s must have a single 1 in each row, and 0 elsewhere' % call)
+        columns = encoded.argmax(axis=1).tolist()
+        expect(columns == labels.tolist(), '%s must have the ones in the columns of the labels, '
+               'and has them in the columns %s' % (call, columns))
     for labels in [3, -1], [10], [2.5], [[1, 2]]:
         with contextlib.suppress(ValueError):
             nb.onehot(labels)
@@ -276,25 +255,11 @@ def weights(nb):
                'then V, one array a call, from a fresh rng' % name)
 
 
-# Usual mistakes in a step: the message, and the state that it makes of b_hidden, h W and x U.
-WRONG_STATES = {
-    'T.tanh is left out: each state is the tanh of its three terms':
-        lambda b, hw, xu: b + hw + xu,
-    'each state is the tanh of its three terms, and here the sigmoid':
-        lambda b, hw, xu: 1 / (1 + np.exp(-(b + hw + xu))),
-    'b_hidden is added outside of the tanh: all three terms go into it':
-        lambda b, hw, xu: np.tanh(hw + xu) + b,
-    'the term with x is added outside of the tanh: all three terms go into it':
-        lambda b, hw, xu: np.tanh(b + hw) + xu,
-    'the term with h_states is added outside of the tanh: all three terms go into it':
-        lambda b, hw, xu: np.tanh(b + xu) + hw,
-}
-
-
-def wrong_rows(x):
-    """Return usual mistakes in what the steps read: {message: the rows}. x: images."""
+def usual_mistakes(values):
+    """Return the last states that usual mistakes make, {message: array}. values: of weights, x."""
+    x = values['x']
     rows = x.transpose(1, 0, 2)
-    return {
+    wrong_rows = {
         'x[:, :, t] is column t of the images: row t is x[:, t, :]': x.transpose(2, 0, 1),
         'x[t] is image t: row t of all images is x[:, t, :]': x,
         'every image is read as the first one: x[:, t, :] is row t of all images':
@@ -302,31 +267,23 @@ def wrong_rows(x):
         'step t reads row t - 1: row t is x[:, t, :]': np.roll(rows, 1, axis=0),
         'the rows are read from the last to the first: step t reads row t': rows[::-1],
         'the last row is not read: range(time_steps) counts from 0 to 27': rows[:27],
-        'the first row is not read: range(time_steps) counts from 0 to 27': rows[1:],
     }
-
-
-def expect_last_state(nb, values, x, h):
-    """Expect that h is the last state, or name what is wrong with it. values: of the weights."""
-    rows = x.transpose(1, 0, 2)
-    right, _ = hidden_states(values, rows)
-    if is_close(h, right):
-        return
-    for message, read in wrong_rows(x).items():
-        expect(not is_close(h, hidden_states(values, read)[0]), message)
-    for message, state in WRONG_STATES.items():
-        expect(not is_close(h, hidden_states(values, rows, state=state)[0]), message)
+    wrong_steps = {
+        'each state is the tanh of its three terms, and here the sigmoid':
+            lambda bias, memory, new: 1 / (1 + np.exp(-(bias + memory + new))),
+        'b_hidden is added outside of the tanh: all three terms go into it':
+            lambda bias, memory, new: np.tanh(memory + new) + bias,
+        'the term with x is added outside of the tanh: all three terms go into it':
+            lambda bias, memory, new: np.tanh(bias + memory) + new,
+    }
     transposed = {**values, 'W': values['W'].T}
-    expect_none_of(h, {
+    return {
+        **{text: hidden_states(values, wrong)[0] for text, wrong in wrong_rows.items()},
+        **{text: hidden_states(values, rows, step)[0] for text, step in wrong_steps.items()},
         'h_states goes with W, and here with W.T': hidden_states(transposed, rows)[0],
         'h_0, the state before the first step, must be 0, and is 1':
-            hidden_states(values, rows, start=1)[0]})
-    no_memory = {**values, 'W': np.zeros_like(values['W'])}
-    step = compute(nb, {**no_memory, 'x': x}, nb.h_states, '')
-    expect_close(step, hidden_states(no_memory, rows)[0], 'one step by itself is wrong. Where W is '
-                 'all 0, h_states is tanh(b_hidden + x_28 U)')
-    expect_close(h, right, 'one step by itself is right, but h_states after the loop is not h_28 '
-                 'of the equation')
+            hidden_states(values, rows, start=1)[0],
+    }
 
 
 def states(nb):
@@ -335,13 +292,21 @@ def states(nb):
     expect_symbol(nb, 'h_states')
     expect_symbol(nb, 'h_states_sum')
     expect_depends(nb, 'h_states', 'x', 'U', 'W', 'b_hidden')
-    values = random_weights(nb)
-    x, _ = random_batch(28)  # as many as rows: so x[t] in place of x[:, t, :] gives a state, too
-    h, h_sum = compute(nb, {**values, 'x': x}, wanted, hint)
-    last, total = hidden_states(values, x.transpose(1, 0, 2))
+    # As many images as rows: so x[t] in place of x[:, t, :] gives a state, too.
+    values, right = example(nb, n=28)
+    last, total = right['h_states'], right['h_states_sum']
+    h, h_sum = compute(nb, values, wanted, hint)
     expect(h.shape == last.shape,
            'h_states must have the shape %s for 28 images, and has %s' % (last.shape, h.shape))
-    expect_last_state(nb, values, x, h)
+    if not is_close(h, last):
+        expect_none_of(h, usual_mistakes(values))
+        no_memory = {**values, 'W': np.zeros_like(values['W'])}
+        step, _ = compute(nb, no_memory, wanted, hint)
+        right_step, _ = hidden_states(no_memory, values['x'].transpose(1, 0, 2))
+        expect_close(step, right_step, 'one step by itself is wrong. Where W is all 0, h_states is '
+                     'tanh(b_hidden + x_28 U)')
+        expect_close(h, last, 'one step by itself is right, but h_states after the loop is not '
+                     'h_28 of the equation')
     expect_none_of(h_sum, {
         'h_states_sum is still 0: add each new state to it': 0 * total,
         'h_states_sum is the last state alone: add each new state to what it was': last,
@@ -349,36 +314,29 @@ def states(nb):
         'h_states_sum is the mean of the states: dividing by 28 comes in the next section':
             total / 28})
     expect_close(h_sum, total, 'h_states_sum is not the sum of h_1 to h_28')
-    x, _ = random_batch()
-    h, h_sum = compute(nb, {**values, 'x': x}, wanted, hint)
+    values, _ = example(nb)
+    h, _ = compute(nb, values, wanted, hint)
     expect(len(h) == IMAGES, 'h_states has %d rows for %d images: x[:, t, :] takes row t of all of '
            'them' % (len(h), IMAGES))
 
 
 def prediction(nb):
-    """Test y_prob of given sums of the states or, if it is made in another way, of images."""
     expect_symbol(nb, 'y_prob')
     expect_depends(nb, 'y_prob', 'V', 'b_V')
-    try:
-        prediction_from_sum(nb)
-    except Wrong:
-        _, right = forward(random_weights(nb), *random_batch())
-        if not is_right_as_a_whole(nb, nb.y_prob, right):
-            raise
+    expect_unless_whole(nb, 'y_prob', prediction_from_sum)
     expect_depends(nb, 'y_pred', 'y_prob')
-    y_prob = random_probabilities()
-    y_pred = compute(nb, {'y_prob': y_prob}, nb.y_pred, '')
-    expect(is_close(y_pred, y_prob.argmax(axis=1)), 'y_pred must be T.argmax(y_prob, axis=1)')
+    _, right = example(nb)
+    y_pred = compute(nb, {'y_prob': right['y_prob']}, nb.y_pred, '')
+    expect(is_close(y_pred, right['y_prob'].argmax(axis=1)),
+           'y_pred must be T.argmax(y_prob, axis=1)')
 
 
 def prediction_from_sum(nb):
     hint = 'the mean state, (n, %d), goes with V, (%d, 10), in this order' % (2 * (nb.hidden_d,))
     expect_depends(nb, 'y_prob', 'h_states_sum')
-    values = random_weights(nb)
-    x, _ = random_batch()
-    total = 28 * np.random.RandomState(2).normal(size=(IMAGES, nb.hidden_d))
-    right = probabilities(values, total)
-    y_prob = compute(nb, {**values, 'x': x, 'h_states_sum': total}, nb.y_prob, hint)
+    values, results = example(nb)
+    total, right = results['h_states_sum'], results['y_prob']
+    y_prob = compute(nb, {**values, 'h_states_sum': total}, nb.y_prob, hint)
     expect(y_prob.shape == right.shape, 'y_prob must have the shape %s for %d images, and has %s'
            % (right.shape, IMAGES, y_prob.shape))
     expect(not np.allclose(y_prob.sum(axis=0), 1), 'the softmax goes over the images: for each '
@@ -395,29 +353,22 @@ def prediction_from_sum(nb):
 
 
 def costs(nb):
-    """Test the cost of given probabilities or, if it is made in another way, of images."""
     expect_symbol(nb, 'cost')
     expect_depends(nb, 'cost', 'y')
     expect(nb.cost.ndim == 0, 'cost must be one number, the mean over the mini-batch, and has %d '
            'dimension(s)' % nb.cost.ndim)
-    try:
-        cost_from_probabilities(nb)
-    except Wrong:
-        right, _ = forward(random_weights(nb), *random_batch())
-        if not is_right_as_a_whole(nb, nb.cost, right, rtol=1e-4):
-            raise
+    # Not closer, since a small number may be added inside the logarithm.
+    expect_unless_whole(nb, 'cost', cost_from_probabilities, rtol=1e-4)
 
 
 def cost_from_probabilities(nb):
     expect_depends(nb, 'cost', 'y_prob')
-    x, y = random_batch()
-    y_prob = random_probabilities()
+    values, results = example(nb)
+    x, y, y_prob, right = values['x'], values['y'], results['y_prob'], results['cost']
     cost = compute(nb, {'x': x, 'y': y, 'y_prob': y_prob}, nb.cost,
                    'y_prob and y both have the shape (n, 10)')
     expect(np.isfinite(cost), 'cost is not finite, as if it took the logarithm of a label: '
            'T.nnet.categorical_crossentropy takes the probabilities first, then the labels')
-    right = cross_entropy(y_prob, y)
-    # Not closer, since a small number may be added inside the logarithm.
     expect_none_of(cost, {
         'cost has the wrong sign: it is minus the mean of the logarithms': -right,
         'cost must be the mean over the mini-batch, not the sum': IMAGES * right,
@@ -462,9 +413,8 @@ def new_values(nb):
 def update(nb):
     """Test the new values that updates has, for given values of the gradients."""
     new = new_values(nb)
-    values = random_weights(nb)
-    x, y = random_batch()
-    given = {**values, 'x': x, 'y': y}
+    values, _ = example(nb)
+    given = dict(values)
     gradients = []
     for name, own in GRADIENTS.items():
         if getattr(nb, own) in ancestors([new[name]]):
@@ -496,40 +446,24 @@ def imports(nb):
 
 
 def data(nb):
-    for name, number in {'train_set': 50000, 'valid_set': 10000, 'test_set': 10000}.items():
-        shape = getattr(nb, name)[0].shape
-        expect(shape == (number, 28, 28), 'the images in %s must have the shape %s, and have %s'
-               % (name, (number, 28, 28), shape))
-    for images, labels, of_set in [('X_valid', 'Yv_labels', 'valid_set'),
-                                   ('X_test', 'Yt_labels', 'test_set')]:
-        right_images, right_labels = getattr(nb, of_set)
-        expect(np.array_equal(getattr(nb, images), right_images),
-               '%s must be the images in %s' % (images, of_set))
-        expect(np.array_equal(getattr(nb, labels), right_labels),
-               '%s must be the labels in %s' % (labels, of_set))
-
-
-def shuffle(nb):
     order = np.random.RandomState(0).permutation(50000)
-    for name, right in {'X_train': nb.train_set[0], 'Y_labels': nb.train_set[1]}.items():
-        expect(np.array_equal(getattr(nb, name), right[order]),
-               '%s must be in the order of RandomState(0)' % name)
-
-
-def encoded_labels(nb):
-    for name, labels in {'Y_train': 'Y_labels', 'Y_valid': 'Yv_labels',
-                         'Y_test': 'Yt_labels'}.items():
-        expect(np.array_equal(getattr(nb, name), np.eye(10)[getattr(nb, labels)]),
-               '%s must be onehot(%s)' % (name, labels))
-
-
-HYPER_PARAMETERS = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100,
-                    'learning_rate': .1, 'draw_seed': 1234, 'input_d': 28, 'output_d': 10,
-                    'time_steps': 28}
+    shuffled = nb.train_set[0][order], nb.train_set[1][order]
+    for images, labels, encoded, right, text in [
+            ('X_train', 'Y_labels', 'Y_train', shuffled, 'train_set, in the order of permutation'),
+            ('X_valid', 'Yv_labels', 'Y_valid', nb.valid_set, 'valid_set'),
+            ('X_test', 'Yt_labels', 'Y_test', nb.test_set, 'test_set')]:
+        expect(np.array_equal(getattr(nb, images), right[0]),
+               '%s must be the images in %s' % (images, text))
+        expect(np.array_equal(getattr(nb, labels), right[1]),
+               '%s must be the labels in %s' % (labels, text))
+        expect(np.array_equal(getattr(nb, encoded), np.eye(10)[right[1]]),
+               '%s must be onehot(%s)' % (encoded, labels))
 
 
 def hyper_parameters(nb):
-    for name, value in HYPER_PARAMETERS.items():
+    right = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
+             'draw_seed': 1234, 'input_d': 28, 'output_d': 10, 'time_steps': 28}
+    for name, value in right.items():
         found = getattr(nb, name)
         expect(found == value, '%s must be %s, and is %s' % (name, value, found))
 
@@ -545,11 +479,6 @@ def variables(nb):
             raise Overwritten(name, 'the variable of section "Weights"', 'Weights')
 
 
-def biases(nb):
-    for number, name in {3: 'b_hidden', 4: 'b_V'}.items():
-        expect(not nb.initial[number].any(), '%s must start at 0' % name)
-
-
 def inputs(nb):
     for name, maker in {'x': T.tensor3, 'y': T.matrix}.items():
         value = getattr(nb, name)
@@ -560,34 +489,30 @@ def inputs(nb):
 
 def gradients(nb):
     """Test whether grad_U and so on are the gradients of cost as it is now."""
-    x, y = random_batch()
+    values, _ = example(nb)
     given = [getattr(nb, own) for own in GRADIENTS.values()]
     anew = theano.grad(nb.cost, [getattr(nb, name) for name in GRADIENTS])
-    found = values_of(nb, {**random_weights(nb), 'x': x, 'y': y}, given + anew)
+    found = values_of(nb, values, given + anew)
     for own, value, right in zip(GRADIENTS.values(), found, found[len(given):]):
         if not is_close(value, right):
             raise Overwritten(own, 'the gradient of cost', 'Gradients')
 
 
 def functions(nb):
-    """Test what cost_pred and sgd_step return, and which of them changes the weights."""
-    values = random_weights(nb)
-    x, y = random_batch()
-    right_cost, y_prob = forward(values, x, y)
+    """Test cost_pred and sgd_step, beginning with the first weights."""
+    expect(not nb.initial[3].any() and not nb.initial[4].any(), 'the biases must start at 0')
+    x, y = nb.X_train[:100], nb.Y_train[:100]
     before = [weight.get_value() for weight in nb.weights]
+    nb.set_weights(nb.initial)
     try:
-        for function in 'cost_pred', 'sgd_step':
-            nb.set_weights(values.values())
-            cost, y_pred = getattr(nb, function)(x, y)
-            expect(is_close(cost, right_cost, rtol=1e-4), '%s must return cost first' % function)
-            expect(np.array_equal(y_pred, y_prob.argmax(axis=1)),
-                   '%s must return y_pred second' % function)
-            for weight, value in zip(nb.weights, values.values()):
-                is_moved = not np.array_equal(weight.get_value(), value)
-                expect(is_moved == (function == 'sgd_step'), 'sgd_step must change the weights, '
-                       'and cost_pred must not')
+        first, y_pred = nb.cost_pred(x, y)
+        second, _ = nb.sgd_step(x, y)
+        third, _ = nb.cost_pred(x, y)
     finally:
         nb.set_weights(before)
+    expect(y_pred.shape == (100,), 'cost_pred must return cost and y_pred')
+    expect(is_close(first, second), 'cost_pred must not change the weights')
+    expect(third < second, 'sgd_step must lower the cost of its mini-batch')
 
 
 class Place(NamedTuple):
@@ -617,68 +542,42 @@ PLACES = {
 }
 
 
-class Section(NamedTuple):
-    """names: what the cells of a section make. tests: what they give must pass these functions."""
-
-    names: list
-    tests: list = []
-
-
-# In the order of the notebook.
-SECTIONS = {
-    'Imports': Section(['theano', 'T', 'np', 'plt', 'pickle', 'gzip', 'hashlib', 'Path'],
-                       [imports]),
-    'The data': Section(['data', 'train_set', 'valid_set', 'test_set', 'X_valid', 'Yv_labels',
-                         'X_test', 'Yt_labels'], [data]),
-    'Shuffle': Section(['X_train', 'Y_labels'], [shuffle]),
-    'One-hot labels': Section(['onehot', 'Y_train', 'Y_valid', 'Y_test'], [encoded_labels]),
-    'Hyper-parameters': Section(list(HYPER_PARAMETERS), [hyper_parameters]),
-    'Weights': Section(['U', 'W', 'V', 'b_hidden', 'b_V', 'weights', 'initial', 'set_weights'],
-                       [variables, biases]),
-    'Inputs': Section(['x', 'y'], [inputs]),
-    'Hidden states': Section(['h_states', 'h_states_sum']),
-    'Prediction': Section(['y_prob', 'y_pred']),
-    'Cost': Section(['cost']),
-    'Gradients': Section(list(GRADIENTS.values()), [gradients]),
-    'Compile': Section(['updates', 'cost_pred', 'sgd_step'], [functions]),
-}
+GIVEN = [imports, data, hyper_parameters, variables, inputs, gradients, functions]
+# What later places start from. Where one is missing, it may be an earlier place's fault.
+MADE = ['y_pred', 'weights', *GRADIENTS.values()]
+for each in PLACES.values():
+    MADE.extend(each.makes)
 
 
 # Verdicts.
 
 NO_NUMPY = ": NumPy's functions do not take symbols; use T.mean, T.sum, T.zeros and so on"
-# Errors that come from the lines that raise them, whatever earlier ones made: how the error's
-# text begins, or what it has, and what to say after it.
+# Errors that come from the lines that raise them, whatever earlier places made: a pattern of the
+# error's text, and what is said after it.
 OWN_ERRORS = {
-    "^(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError)": '',
+    '^(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError)': '',
     "^AttributeError: module '": '',  # as in T.softmax
     '^SystemExit': ': take out exit()',
     '^(EOFError|StdinNotImplementedError)': ': it waits for the keyboard; take out input()',
-    r' for @|^ValueError: matmul: Input operand': ': use T.dot',
-    r"argument 'out'|do not support boolean|out of bounds for array of dimension": NO_NUMPY,
-    r"'TensorVariable' object cannot be interpreted as an integer": NO_NUMPY,
+    ' for @|^ValueError: matmul: Input operand': ': use T.dot',
+    "argument 'out'|do not support boolean|out of bounds for array of dimension": NO_NUMPY,
+    "'TensorVariable' object cannot be interpreted as an integer": NO_NUMPY,
 }
 
 
-class Verdict(NamedTuple):
-    """What is told of a place. kind: RIGHT, EMPTY, WRONG or WAITS. text: one line."""
-
-    kind: str
-    text: str
-
-
-def shortened(text):
-    """Return the first line of a text, its first 300 characters that can be printed."""
-    line = str(text).strip().partition('\n')[0]
-    shown = ''.join(character if character.isprintable() else ' ' for character in line[:300])
-    return shown if len(line) <= 300 else shown + ' ...'
+def name_in(error):
+    """Return the name that a NameError says is not defined, or None for another error."""
+    found = re.search(r"name '(\w+)'", str(error))
+    return found.group(1) if type(error) is NameError and found else None
 
 
 def described(error):
-    """Return an exception's name and the first line of what it says."""
-    name = type(error).__name__
-    text = shortened(error)
-    return '%s: %s' % (name, text) if text else name
+    """Return what is told of an error: one line of at most 300 characters that can be printed."""
+    text = str(error) if isinstance(error, Wrong) else '%s: %s' % (type(error).__name__, error)
+    if name_in(error):
+        text += ': is it misspelt, or was its cell not run?'
+    line = text.strip().partition('\n')[0][:300]
+    return ''.join(character if character.isprintable() else ' ' for character in line)
 
 
 def advice_on(error):
@@ -689,10 +588,11 @@ def advice_on(error):
     return None
 
 
-def name_in(error):
-    """Return the name that a NameError says is not defined, or None for another error."""
-    found = re.search(r"name '(\w+)'", str(error))
-    return found.group(1) if type(error) is NameError and found else None
+def can_only_be_its_own(error):
+    """Say whether an error is the fault of the place that it is found in, and no earlier one's."""
+    if name_in(error):
+        return name_in(error) not in MADE
+    return type(error) is Wrong or advice_on(error) is not None
 
 
 def names_set_by(source):
@@ -706,43 +606,16 @@ def names_set_by(source):
             if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()}
 
 
-def section_of(name):
-    """Return the title of the section that makes a name, or None."""
-    return next((title for title in SECTIONS if name in SECTIONS[title].names), None)
-
-
-@contextlib.contextmanager
-def nothing_changed():
-    """Throw away what is printed or displayed, and put back the random states."""
-    of_numpy, of_python = np.random.get_state(), random.getstate()
-    with open(os.devnull, 'w', encoding='utf-8') as nowhere, \
-            capture_output(stdout=False, stderr=False), \
-            contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        try:
-            yield
-        finally:
-            np.random.set_state(of_numpy)
-            random.setstate(of_python)
-
-
-class Made(NamedTuple):
-    """How a name was last set: what it stood for then, and the cell's other names and error."""
-
-    value: object
-    names: set
-    error: object
-
-
 class Session:
-    """The names of a notebook that runs, and what its cells made."""
+    """The names of a notebook that runs, and how the cells of its places ended."""
 
     def __init__(self, names):
         self.names = names
-        self.made = {}  # name: Made
+        self.cells = {}  # place: the names that its cell sets, and the error that it ended in
         self.h_states_sum = names.get('h_states_sum')
 
     def after_cell(self, source, error):
-        """Note what became of a cell. source: Python. error: an exception, or None."""
+        """Note what became of a cell. error: an exception, or None."""
         names = names_set_by(source)
         of_prediction = {'y_prob', 'h_states_sum'} <= names and 'h_states' not in names
         if of_prediction and self.h_states_sum is not None:
@@ -753,94 +626,64 @@ class Session:
         if hasattr(self.names.get('updates'), '__next__'):
             # theano.function would use up an iterator, as zip(...), and leave nothing to test.
             self.names['updates'] = list(self.names['updates'])
-        for name in names:
-            # For `cost = cost + 1` without cost, keep what the cell that should make it ended in.
-            if name_in(error) != name:
-                self.made[name] = Made(self.names.get(name), names, error)
+        for title, place in PLACES.items():
+            # `cost = cost + 1` without cost is not the cell of Cost.
+            if names & set(place.makes) and name_in(error) not in place.makes:
+                self.cells[title] = names, error
 
     def outcome(self, test):
-        """Return the exception that a function of PLACES or SECTIONS ends in, or None."""
-        with nothing_changed():
+        """Return the exception that a function of a place, or of GIVEN, ends in, or None.
+
+        What it prints or displays is thrown away, and the random states are put back.
+        """
+        of_numpy, of_python = np.random.get_state(), random.getstate()
+        with open(os.devnull, 'w', encoding='utf-8') as nowhere, \
+                capture_output(stdout=False, stderr=False), \
+                contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             try:
                 test(Names(**self.names))
             except BaseException as error:  # as SystemExit, which would end the kernel
                 return error
+            finally:
+                np.random.set_state(of_numpy)
+                random.setstate(of_python)
         return None
 
     def verdict(self, title):
-        """Return the Verdict on a place. The head of this file says how it is found."""
+        """Return the verdict on a place: (kind, text). The head of this file says how."""
         place = PLACES[title]
-        error = None
-        for name in place.makes:
-            made = self.made.get(name)
-            if made and made.value is self.names.get(name):  # else it was set elsewhere since
-                error = error or made.error
+        names, error = self.cells.get(title, (set(), None))
         if error is None and not set(place.makes) <= set(self.names):
-            return Verdict(EMPTY, 'not written yet: ' + place.task)
-        if error is None or advice_on(error) is None:
-            error = self.overwritten(place) or error or self.outcome(place.test)
-        return self.explain(error, title) if error else Verdict(RIGHT, 'right')
-
-    def overwritten(self, place):
-        """Return the first Overwritten that what a place starts from raises, or None."""
-        faults = map(self.outcome, place.given)
-        return next((fault for fault in faults if isinstance(fault, Overwritten)), None)
-
-    def explain(self, error, title):
-        """Return the Verdict on a place whose cell or function raised this."""
+            return EMPTY, 'not written yet: ' + place.task
+        if error is None or not can_only_be_its_own(error):
+            faults = map(self.outcome, place.given)
+            fault = next((fault for fault in faults if isinstance(fault, Overwritten)), None)
+            error = fault or error or self.outcome(place.test)
+        if error is None:
+            return RIGHT, 'right'
         if type(error) is NotImplementedError:
-            return Verdict(EMPTY, 'not written yet, or the line with raise was left in: '
-                           + PLACES[title].task)
-        if isinstance(error, Overwritten):
-            return self.explain_overwritten(error, title)
-        if name_in(error):
-            return self.explain_name(name_in(error), title)
-        advice = advice_on(error)
-        may_be_earlier = isinstance(error, Lacks) or not isinstance(error, Wrong) and advice is None
-        waits = self.waits_for_earlier(title) if may_be_earlier else None
-        if isinstance(error, Wrong):
-            return waits or Verdict(WRONG, shortened(error))
-        return waits or Verdict(WRONG, 'stops with %s%s' % (described(error), advice or ''))
-
-    def waits_for_earlier(self, title):
-        """Return the Verdict on a place that starts from one that is not right, or None."""
+            return EMPTY, 'not written yet, or the line with raise was left in: ' + place.task
+        if isinstance(error, Overwritten) and error.name in names:
+            return WRONG, ('%s: take out the line of this cell that sets it, and run all cells '
+                           'from "%s" on' % (error, error.section))
         titles = list(PLACES)
-        for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
-            if self.verdict(earlier).kind in (EMPTY, WRONG):
-                return Verdict(WAITS, 'cannot be checked before "%s" is right' % earlier)
-        return None
-
-    def explain_overwritten(self, error, title):
-        """Return the Verdict on a place that starts from a name that was overwritten."""
-        for name in PLACES[title].makes:
-            if name in self.made and error.name in self.made[name].names:
-                return Verdict(WRONG, '%s: take out the line of this cell that sets it, and run '
-                               'all cells from "%s" on' % (error, error.section))
-        return self.waits_for_earlier(title) or Verdict(
-            WAITS, 'cannot be checked before all cells from "%s" on are run again: %s'
-            % (error.section, error))
-
-    def explain_name(self, name, title):
-        """Return the Verdict on a place that lacks a name."""
-        home = section_of(name)
-        titles = list(SECTIONS)
-        if home in (None, title):
-            return Verdict(WRONG, "'%s' is not defined: is it misspelt?" % name)
-        if titles.index(home) > titles.index(title):
-            return Verdict(WRONG, "'%s' is made further down, in section \"%s\"" % (name, home))
-        return self.waits_for_earlier(title) or Verdict(
-            WRONG, "'%s' is not defined: run section \"%s\", then this one" % (name, home))
+        before = titles[1:titles.index(title)]  # no place starts from the first, onehot
+        for earlier in [] if can_only_be_its_own(error) else before:
+            if self.verdict(earlier)[0] in (EMPTY, WRONG):
+                return WAITS, 'cannot be checked before "%s" is right' % earlier
+        if isinstance(error, Overwritten):
+            return WAITS, ('cannot be checked before all cells from "%s" on are run again: %s'
+                           % (error.section, error))
+        if isinstance(error, Wrong):
+            return WRONG, described(error)
+        return WRONG, 'stops with %s%s' % (described(error), advice_on(error) or '')
 
     def what_changed(self):
         """Return what is wrong with the given cells, a sentence, or None."""
-        for title, section in SECTIONS.items():
-            missing = [name for name in section.names if name not in self.names]
-            faults = ["'%s' is not defined" % name for name in missing]
-            faults += filter(None, map(self.outcome, section.tests))
-            for fault in faults:
-                text = fault if isinstance(fault, (str, Wrong)) else described(fault)
-                return ('a given cell in section "%s" was changed, or what it made: %s'
-                        % (title, shortened(text)))
+        for test in GIVEN:
+            fault = self.outcome(test)
+            if fault:
+                return 'a given cell was changed, or what it made: ' + described(fault)
         return None
 
 
@@ -866,7 +709,7 @@ if get_ipython():
 
 def verdict(title):
     """Return the verdict on a place of this notebook, one line: 'right', or what is wrong."""
-    return session.verdict(title).text
+    return session.verdict(title)[1]
 
 
 def place(title):

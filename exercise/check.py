@@ -164,10 +164,11 @@ def expect_none_of(value, mistakes, rtol=0):
         expect(not is_close(value, wrong, rtol), message)
 
 
-def expect_symbol(nb, name):
-    value = getattr(nb, name)
-    expect(isinstance(value, theano.Variable),
-           "%s must be made of Theano's symbols, and is a %s" % (name, type(value).__name__))
+def expect_symbols(nb, *names):
+    for name in names:
+        value = getattr(nb, name)
+        expect(isinstance(value, theano.Variable),
+               "%s must be made of Theano's symbols, and is a %s" % (name, type(value).__name__))
 
 
 def expect_depends(nb, name, *others):
@@ -279,7 +280,8 @@ def usual_mistakes(values):
     transposed = {**values, 'W': values['W'].T}
     return {
         **{text: hidden_states(values, wrong)[0] for text, wrong in wrong_rows.items()},
-        **{text: hidden_states(values, rows, step)[0] for text, step in wrong_steps.items()},
+        **{text: hidden_states(values, rows, step=step)[0]
+           for text, step in wrong_steps.items()},
         'h_states goes with W, and here with W.T': hidden_states(transposed, rows)[0],
         'h_0, the state before the first step, must be 0, and is 1':
             hidden_states(values, rows, start=1)[0],
@@ -289,8 +291,7 @@ def usual_mistakes(values):
 def states(nb):
     hint = 'x[:, t, :], (n, 28), goes with U, and h_states, (n, %d), with W' % nb.hidden_d
     wanted = [nb.h_states, nb.h_states_sum]
-    expect_symbol(nb, 'h_states')
-    expect_symbol(nb, 'h_states_sum')
+    expect_symbols(nb, 'h_states', 'h_states_sum')
     expect_depends(nb, 'h_states', 'x', 'U', 'W', 'b_hidden')
     # As many images as rows: so x[t] in place of x[:, t, :] gives a state, too.
     values, right = example(nb, n=28)
@@ -321,7 +322,7 @@ def states(nb):
 
 
 def prediction(nb):
-    expect_symbol(nb, 'y_prob')
+    expect_symbols(nb, 'y_prob')
     expect_depends(nb, 'y_prob', 'V', 'b_V')
     expect_unless_whole(nb, 'y_prob', prediction_from_sum)
     expect_depends(nb, 'y_pred', 'y_prob')
@@ -353,7 +354,7 @@ def prediction_from_sum(nb):
 
 
 def costs(nb):
-    expect_symbol(nb, 'cost')
+    expect_symbols(nb, 'cost')
     expect_depends(nb, 'cost', 'y')
     expect(nb.cost.ndim == 0, 'cost must be one number, the mean over the mini-batch, and has %d '
            'dimension(s)' % nb.cost.ndim)

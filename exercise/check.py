@@ -691,15 +691,19 @@ class Session:
 def watch(shell):
     """Return the Session of an IPython shell, which notes the cells that run from now on."""
     session = Session(shell.user_ns)
-    shown = [getattr(sys, 'last_value', None)]  # the last error that was shown
+    last = [None]  # the error that was shown last, before a cell
+
+    def before_cell(info):
+        last[0] = getattr(sys, 'last_value', None)
 
     def after_cell(result):
         error = result.error_before_exec or result.error_in_exec
-        last = getattr(sys, 'last_value', None)
-        if last is not shown[0]:
-            shown[0] = error = last  # a magic, as %%capture, may show an error and keep it
+        shown = getattr(sys, 'last_value', None)
+        if shown is not last[0]:
+            error = shown  # a magic, as %%capture, may show an error and keep it
         session.after_cell(result.info.raw_cell, error)
 
+    shell.events.register('pre_run_cell', before_cell)
     shell.events.register('post_run_cell', after_cell)
     return session
 

@@ -39,10 +39,6 @@ print(verdict)
 assert verdict == 'right', verdict'''
 
 
-class HandoutError(Exception):
-    """What cannot be made. The message is one line."""
-
-
 def check_cell(place, cell, nbgrader):
     """Return the cell that checks a place. cell: the one with the place."""
     new = new_code_cell("check.place('%s')" % place, id='check-' + cell.id)
@@ -68,7 +64,7 @@ def added_cells(name):
 def exercise(notebook, nbgrader=False):
     """Turn the solved notebook, an nbformat notebook, into the exercise, in place.
 
-    Cells with the tag solved are for readers of the solution, and go. Raises HandoutError.
+    Cells with the tag solved are for readers of the solution, and go. Raises cells.NotebookError.
     """
     cells.clear_outputs(notebook)
     below = {cell_id: added_cells(name) for name, cell_id in ADDED.items()}
@@ -85,41 +81,36 @@ def exercise(notebook, nbgrader=False):
             new.append(check_cell(section, cell, nbgrader))
         new += below.pop(cell.id, [])
     if places != list(check.PLACES):
-        raise HandoutError('The notebook has places in the sections %s, but the check in %s'
-                           % (places, list(check.PLACES)))
+        raise cells.NotebookError('The notebook has places in the sections %s, but the check in %s'
+                                  % (places, list(check.PLACES)))
     if below:
-        raise HandoutError('%s has no cells with the ids %s' % (cells.NOTEBOOK, list(below)))
+        raise cells.NotebookError('%s has no cells with the ids %s'
+                                  % (cells.NOTEBOOK, list(below)))
     notebook.cells = new
     if not nbgrader:
         take_out_solutions(notebook)
-    skip_from(notebook, 'by-heart')
+    for cell in new[[cell.id for cell in new].index('by-heart'):]:
+        if cell.cell_type == 'code':  # a check of the places need not run it
+            cell.metadata['tags'] = ['skip-execution']
 
 
 def take_out_solutions(notebook):
-    """Empty all places of a notebook. Raises HandoutError if a mark is left, without partner."""
+    """Empty all places of a notebook. Raises cells.NotebookError if a mark is left over."""
     for section, cell in cells.with_sections(notebook.cells):
         if section in check.PLACES:
             cell.source = SOLUTION.sub(
                 r'\1# YOUR CODE HERE\n\1raise NotImplementedError("%s")'
                 % check.PLACES[section].task, cell.source)
         if '### BEGIN SOLUTION' in cell.source or '### END SOLUTION' in cell.source:
-            raise HandoutError('Section "%s" has a mark of a solution without partner' % section)
-
-
-def skip_from(notebook, cell_id):
-    """Mark the code cells from one on, so that a check of the places leaves them out."""
-    found = False
-    for cell in notebook.cells:
-        found = found or cell.id == cell_id
-        if found and cell.cell_type == 'code':
-            cell.metadata['tags'] = ['skip-execution']
+            raise cells.NotebookError('Section "%s" has the mark of a solution without its partner'
+                                      % section)
 
 
 def write(target, nbgrader=False):
-    """Write the folder target, whole or not at all. Raises HandoutError and OSError."""
+    """Write the folder target, whole or not at all. Raises cells.NotebookError and OSError."""
     if target.exists():
-        raise HandoutError('%s exists and was not changed. For a clean one, give another name: '
-                           'python exercise/handout.py %s-2' % (target, target))
+        raise FileExistsError('there is one, and it stays as it is. For a clean one, give another '
+                              'name: python exercise/handout.py %s-2' % target)
     notebook = cells.saved('mnist_rnn')
     exercise(notebook, nbgrader)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -138,9 +129,7 @@ def main():
         sys.exit('usage: python exercise/handout.py FOLDER [--nbgrader]')
     try:
         write(Path(target), nbgrader=bool(options))
-    except HandoutError as error:
-        sys.exit(str(error))
-    except OSError as error:
+    except (cells.NotebookError, OSError) as error:
         sys.exit('%s was not written: %s' % (target, error))
     print('The exercise is in %s; its README.md says how to start' % target)
 

@@ -35,12 +35,6 @@ def notebook(*outputs, source='print(1)', text='## A section', **metadata):
     return new_notebook(cells=[new_markdown_cell(text, id='text'), code])
 
 
-@pytest.fixture(autouse=True)
-def no_handlers(monkeypatch):
-    """Ctrl-C ends pytest as ever, also after something was written."""
-    monkeypatch.setattr(rerun, 'on_interrupt', lambda handler: None)
-
-
 # Comparing.
 
 @pytest.mark.parametrize('new, what, saved, here', [
@@ -165,15 +159,14 @@ def test_users_settings_do_not_count(monkeypatch, pinned):
     for name in 'PYTHONPATH', 'IPYTHONDIR', 'JUPYTER_PATH', 'MATPLOTLIBRC', 'MPLBACKEND':
         monkeypatch.setenv(name, 'theirs')
         monkeypatch.setitem(rerun.WITHOUT_PINS, name, 'theirs')
-    variables = rerun.environment(pinned, folder='ours')
+    variables = rerun.environment(pinned)
     assert 'theirs' not in variables.values()
-    assert variables['IPYTHONDIR'] == 'ours'
 
 
 def test_pins_are_optional(monkeypatch):
     monkeypatch.setattr(rerun, 'WITHOUT_PINS', {'THEANO_FLAGS': 'theirs'})
-    assert rerun.environment(True, 'folder')['THEANO_FLAGS'] == bitwise.THEANO_FLAGS
-    assert rerun.environment(False, 'folder')['THEANO_FLAGS'] == 'theirs'
+    assert rerun.environment(True)['THEANO_FLAGS'] == bitwise.THEANO_FLAGS
+    assert rerun.environment(False)['THEANO_FLAGS'] == 'theirs'
 
 
 def start(*arguments, **variables):

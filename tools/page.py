@@ -42,10 +42,10 @@ def file_of(path):
 
 
 def render(path, notebook):
-    """Return the page of a notebook, whose file is path, as HTML."""
+    """Return the page of a notebook, whose file is path, as bytes of HTML."""
     exporter = html.HTMLExporter(
         embed_images=True, mathjax_url='', require_js_url='', template_name='template',
         extra_template_basedirs=[str(cells.ROOT / 'tools')])
     metadata = {'name': path.stem, 'path': str(path.absolute().parent)}
     text, resources = exporter.from_notebook_node(notebook, {'metadata': metadata})
-    return text
+    return text.encode()

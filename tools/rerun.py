@@ -103,7 +103,7 @@ def execute(path, pinned):
 def saved_now(path, executed):
     """Return the notebook of a file. Raises NotebookError if another one was executed."""
     saved = cells.read(path)
-    bare = [copy.deepcopy(saved), copy.deepcopy(executed)]
+    bare = copy.deepcopy([saved, executed])
     for notebook in bare:
         cells.clear_outputs(notebook)
     if bare[0] != bare[1]:
@@ -187,11 +187,18 @@ def replace_all(files):
             new[path].unlink(missing_ok=True)
 
 
-def picture_of(cell):
-    """Return the first picture among a code cell's outputs, as bytes, or None."""
-    for output in cell.outputs:
-        if 'image/png' in output.get('data', {}):
-            return base64.b64decode(output.data['image/png'])
+def pictures_of(path, notebook):
+    """Return the pictures of an executed notebook's cells whose metadata name a file for one."""
+    files = {}
+    for section, cell in cells.with_sections(notebook.cells):
+        if 'file' in cell.metadata:
+            pictures = [output.data['image/png'] for output in cell.outputs
+                        if 'image/png' in output.get('data', {})]
+            if not pictures:
+                raise cells.NotebookError('%s, section "%s": no figure for %s'
+                                          % (path, section, cell.metadata.file))
+            files[path.parent / cell.metadata.file] = base64.b64decode(pictures[0])
+    return files
 
 
 def save(paths, pinned):
@@ -203,13 +210,7 @@ def save(paths, pinned):
     for path, notebook in executed.items():
         saved_now(path, notebook)
         files[path] = (nbformat.writes(notebook) + '\n').encode()
-        for section, cell in cells.with_sections(notebook.cells):
-            if 'file' in cell.metadata:
-                picture = picture_of(cell)
-                if picture is None:
-                    raise cells.NotebookError('%s, section "%s": no figure for %s'
-                                              % (path, section, cell.metadata.file))
-                files[path.parent / cell.metadata.file] = picture
+        files.update(pictures_of(path, notebook))
     replace_all(files)
     print('\nSaved: %s' % ', '.join(map(str, files)))
     return True
@@ -220,14 +221,13 @@ def make_pages(paths, pinned):
     page.BUILD.mkdir(exist_ok=True)
     for path in paths:
         executed = execute(path, pinned)
-        print('\nWriting the page', flush=True)
-        replace_all({page.file_of(path): page.render(path, executed).encode()})
+        replace_all({page.file_of(path): page.render(path, executed)})
         if path.resolve().parent == cells.NOTEBOOKS:
             for name in cells.NAMES:
                 other = cells.NOTEBOOKS / (name + '.ipynb')
-                if not page.file_of(other).exists():  # the page links to it
-                    replace_all({page.file_of(other): page.render(other, cells.read(other)).encode()})
-        print('The page is %s' % os.path.relpath(page.file_of(path)))
+                if not page.file_of(other).exists():  # a link leads to it
+                    replace_all({page.file_of(other): page.render(other, cells.read(other))})
+        print('\nThe page is %s' % os.path.relpath(page.file_of(path)))
     return True
 
 

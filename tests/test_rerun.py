@@ -69,9 +69,10 @@ def test_pixels_do_not_count_elsewhere(monkeypatch, outputs, count):
     assert len(list(rerun.differences(notebook(FIGURE), notebook(*outputs)))) == count
 
 
-@pytest.mark.parametrize('bits, well', [(bitwise.YES, True), ('bitwise reproducible: no', False)])
-def test_other_bits_are_no_success(monkeypatch, file, bits, well):
-    monkeypatch.setattr(rerun, 'execute', lambda path, pinned: cells.read(path))
+@pytest.mark.parametrize('bits, outputs, well', [
+    (bitwise.YES, [], True), (bitwise.YES, [PRINTED], False), ('reproducible: no', [], False)])
+def test_only_the_saved_outputs_with_the_same_bits_are_well(monkeypatch, file, bits, outputs, well):
+    monkeypatch.setattr(rerun, 'execute', lambda path, pinned: notebook(*outputs, file='some.png'))
     monkeypatch.setattr(bitwise, 'pin', lambda: bits)
     assert rerun.verify([file], pinned=True) == well
 

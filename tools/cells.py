@@ -57,7 +57,8 @@ def clear_outputs(notebook):
 
 def printed(cells):
     """Return what these cells printed, as one text."""
-    return ''.join(output.get('text', '') for cell in cells for output in cell.get('outputs', []))
+    outputs = [output for cell in cells for output in cell.get('outputs', [])]
+    return ''.join(output.get('text', '') for output in outputs)
 
 
 def title_of(cell):

@@ -52,7 +52,7 @@ def environment(pinned):
         if name.startswith(('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')):
             del variables[name]
     variables['PYTHONUTF8'] = '1'
-    variables['IPYTHONDIR'] = str(cells.ROOT / '.uv' / 'ipython')  # without start-up files
+    variables['IPYTHONDIR'] = str(cells.ROOT / '.uv' / 'ipython')  # has no start-up files
     variables['MATPLOTLIBRC'] = os.devnull
     return variables
 
@@ -84,7 +84,7 @@ def execute(path, pinned):
                     record_timing=False, coalesce_streams=True, timeout=None, startup_timeout=600,
                     extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     client.on_cell_start = client.print_heading
-    with ThreadPoolExecutor() as threads:  # there nbclient leaves Ctrl-C to us
+    with ThreadPoolExecutor() as threads:  # in the main thread nbclient answers Ctrl-C
         run = threads.submit(client.execute, cwd=str(path.absolute().parent),
                              env=environment(pinned), cleanup_kc=True)
     try:

@@ -126,9 +126,10 @@ def test_foreign_environment_is_refused(fresh):
 @needs_uv
 @pytest.mark.parametrize('more, settings', [
     ({'PYTHONPLATLIBDIR': 'x', 'PYTHONHOME': '/nowhere', 'UV_CONSTRAINT': '/nowhere'}, ''),
-    ({'CDPATH': '/tmp:/'}, ''), ({}, 'target = "elsewhere"'), ({}, 'no-deps = true')])
+    ({'CDPATH': 'other'}, ''), ({}, 'target = "elsewhere"')])
 def test_settings_do_not_count(fresh, more, settings):
     (fresh / '.config' / 'uv').mkdir(parents=True)
+    (fresh / 'other' / 'tools').mkdir(parents=True)
     (fresh / '.config' / 'uv' / 'uv.toml').write_text('[pip]\n%s\n' % settings)
     set_up(fresh, **more)
     assert imports(fresh)

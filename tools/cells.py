@@ -1,6 +1,7 @@
-"""Reads a saved notebook and runs its code cells, without Jupyter.
+"""Reads notebooks, and runs the cells of the first one in this process, without Jupyter.
 
-Import it before NumPy: it sets the pins of notebooks/bitwise.py.
+Import it before NumPy: it sets the pins of notebooks/bitwise.py, the environment variables that
+fix rounding.
 """
 import os
 import re
@@ -17,19 +18,33 @@ sys.path.append(str(NOTEBOOKS))
 import bitwise  # noqa: E402  from notebooks/
 
 bitwise.set_pins()
-os.environ['MPLBACKEND'] = 'agg'  # plt.show() opens no window
 
 import nbformat  # noqa: E402
-from IPython.core.inputtransformer2 import TransformerManager  # noqa: E402
 
 
 class NotebookError(Exception):
     """A notebook that can't be read, or a cell that failed. The message is one line."""
 
 
+def in_one_line(error):
+    """Return an exception's name and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return ': '.join([type(error).__name__] + lines[:1])
+
+
+def read(path):
+    """Return the notebook of a file, as nbformat has it. Raises NotebookError if there is none."""
+    try:
+        return nbformat.read(path, 4)
+    except OSError as error:
+        raise NotebookError('%s cannot be read: %s' % (path, error.strerror)) from None
+    except Exception as error:  # nbformat's and json's own
+        raise NotebookError('%s is not a notebook: %s' % (path, in_one_line(error))) from None
+
+
 def saved(name):
     """Return the saved notebook with this name, one of NAMES, as nbformat has it."""
-    return nbformat.read(NOTEBOOKS / (name + '.ipynb'), 4)
+    return read(NOTEBOOKS / (name + '.ipynb'))
 
 
 def clear_outputs(notebook):
@@ -40,19 +55,6 @@ def clear_outputs(notebook):
             cell.execution_count = None
 
 
-def read(path=NOTEBOOK):
-    """Return a notebook's cells, as nbformat has them.
-
-    Raises NotebookError where there is no notebook that can be read.
-    """
-    try:
-        return nbformat.read(path, 4).cells
-    except OSError as error:
-        raise NotebookError('%s cannot be read: %s' % (path, error.strerror)) from None
-    except Exception as error:  # nbformat's and json's own
-        raise NotebookError('%s is not a notebook: %s' % (path, in_one_line(error))) from None
-
-
 def printed(cells):
     """Return what these cells printed, as one text."""
     texts = []
@@ -60,25 +62,6 @@ def printed(cells):
         for output in cell.get('outputs', []):
             texts.append(output.get('text', ''))
     return ''.join(texts)
-
-
-class NoMagics:
-    """Stands for IPython, and does nothing where a cell has a magic, as %matplotlib inline."""
-
-    def run_line_magic(self, name, line):
-        pass
-
-
-def run(cell, names, parameters):
-    """Run a code cell with names, a dict, as its global names. Raises what the cell raises.
-
-    parameters: a dict, set after the cell with the tag parameters, as papermill does.
-    """
-    names['get_ipython'] = NoMagics
-    code = compile(TransformerManager().transform_cell(cell.source), 'cell', 'exec')
-    exec(code, names)
-    if 'parameters' in cell.metadata.get('tags', []):
-        names.update(parameters)
 
 
 def title_of(cell):
@@ -96,20 +79,29 @@ def with_sections(cells):
         yield section, cell
 
 
-def in_one_line(error):
-    """Return an exception's name and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return ': '.join([type(error).__name__] + lines[:1])
+class NoShell:
+    """Stands for IPython's shell. Its magics, such as %matplotlib inline, do nothing."""
+
+    def run_line_magic(self, name, line):
+        pass
 
 
-def run_cells(until, **parameters):
-    """Run the saved notebook's code cells up to the one that defines a name; return all names.
+def run(cell, names, parameters):
+    """Run a code cell with names, a dict, as its global names. Raises what the cell raises.
 
-    until: that name. parameters: set after the cell with the tag parameters. Raises NotebookError for the first
-    cell that fails, or if none defines until.
+    parameters: a dict, set after the cell with the tag parameters, as papermill does.
     """
-    names = {'__name__': '__main__'}
-    for section, cell in with_sections(read()):
+    from IPython.core.inputtransformer2 import TransformerManager  # turns magics into calls
+    code = TransformerManager().transform_cell(cell.source)
+    exec(compile(code, 'cell', 'exec'), names)
+    if 'parameters' in cell.metadata.get('tags', []):
+        names.update(parameters)
+
+
+def run_until(until, parameters):
+    """Do what run_cells does, but draw figures and keep what the cells set of Matplotlib."""
+    names = {'__name__': '__main__', 'get_ipython': lambda: NoShell()}
+    for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type == 'code':
             try:
                 run(cell, names, parameters)
@@ -118,3 +110,20 @@ def run_cells(until, **parameters):
             if until in names:
                 return types.SimpleNamespace(**names)
     raise NotebookError('No cell of %s defines %s' % (NOTEBOOK, until))
+
+
+def run_cells(until, **parameters):
+    """Run the saved notebook's code cells up to the one that defines a name; return all names.
+
+    until: that name. parameters: set after the cell with the tag parameters. What the cells print
+    is printed; their figures are not drawn, not even in a kernel. Raises NotebookError for the
+    first cell that fails, or if none defines until.
+    """
+    import matplotlib.pyplot as plt
+    plt.switch_backend('template')  # it does nothing
+    try:
+        with plt.rc_context():  # afterwards Matplotlib's settings are as before
+            return run_until(until, parameters)
+    finally:
+        plt.close('all')
+        plt.switch_backend(os.environ.get('MPLBACKEND', 'agg'))  # a kernel's own, if this is one

@@ -1,0 +1,458 @@
+"""Tests of the files in data/, and of the trainings that the tables are made from."""
+import ast
+import csv
+import errno
+import gzip
+import hashlib
+import os
+import re
+import subprocess
+from types import SimpleNamespace
+
+import bitwise
+import cells
+import distributed
+import experiments
+import images
+import networks
+import numpy as np
+import pytest
+import runs
+import tables
+
+README = (tables.DATA / 'README.md').read_text(encoding='utf-8')
+EVIL = gzip.compress(b"cposix\nsystem\n(S'touch code-was-run'\ntR.")
+# What the original printed: iteration, both costs, both accuracies.
+PUBLISHED = """
+0    2.547661 2.407183 0.060000 0.100000
+100  2.052219 1.926936 0.270000 0.320000
+200  1.528508 1.455139 0.490000 0.530000
+300  1.460726 1.185985 0.520000 0.580000
+400  0.873431 0.836338 0.740000 0.720000
+500  0.716462 0.600864 0.770000 0.850000
+600  0.414815 0.442785 0.910000 0.860000
+700  0.384792 0.485726 0.930000 0.820000
+800  0.575062 0.478908 0.820000 0.860000
+900  0.390463 0.333552 0.920000 0.910000
+1000 91.870000
+"""
+
+
+# MNIST.
+
+@pytest.mark.parametrize('make', [
+    lambda path: None, os.mkfifo, lambda path: path.write_bytes(EVIL)],
+    ids=['missing', 'fifo', 'evil'])
+def test_bad_data_is_named_and_never_unpickled(tmp_path, monkeypatch, make):
+    (tmp_path / 'data').mkdir()
+    path = tmp_path / 'data' / 'mnist.pkl.gz'
+    make(path)
+    monkeypatch.setattr(bitwise, '__file__', str(tmp_path / 'bitwise.py'))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(cells.NotebookError) as told:
+        cells.run_cells('train_set')
+    assert str(told.value).startswith('Section "The data": ValueError: %s' % path)
+    assert not (tmp_path / 'code-was-run').exists()
+
+
+def test_checksum_is_in_the_readme():
+    checksum = hashlib.sha256((tables.DATA / 'mnist.pkl.gz').read_bytes()).hexdigest()
+    assert '| `mnist.pkl.gz` | SHA-256 `%s` |' % checksum in README
+
+
+@pytest.fixture
+def idx_files(tmp_path):
+    """The four files in which MNIST is distributed, made from data/mnist.pkl.gz; their folder."""
+    nb = cells.run_cells('test_set')
+    train = [np.concatenate(both) for both in zip(nb.train_set, nb.valid_set)]
+    for kind, (pixels, labels) in (('train', train), ('t10k', nb.test_set)):
+        header = np.array([2051, len(pixels), 28, 28], '>i4').tobytes()
+        ink = (pixels * 256).astype('u1').tobytes()
+        (tmp_path / (kind + '-images-idx3-ubyte')).write_bytes(header + ink)
+        header = np.array([2049, len(labels)], '>i4').tobytes()
+        (tmp_path / (kind + '-labels-idx1-ubyte')).write_bytes(
+            header + labels.astype('u1').tobytes())
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_data_is_mnist(idx_files):
+    for path in idx_files.glob('*-ubyte'):
+        checksum = hashlib.md5(path.read_bytes()).hexdigest()
+        assert '| `%s` | MD5 `%s` |' % (path.name, checksum) in README
+
+
+@pytest.mark.slow
+def test_recipe_of_the_readme_makes_the_data_again(idx_files, monkeypatch):
+    recipe = re.search('```python\n(.*?)```', README, re.DOTALL).group(1)
+    monkeypatch.chdir(idx_files)
+    exec(recipe, {})
+    assert (idx_files / 'mnist.pkl.gz').read_bytes() == (tables.DATA / 'mnist.pkl.gz').read_bytes()
+
+
+# The numbers in the files.
+
+def test_published_numbers_are_those_that_the_original_printed():
+    with (tables.DATA / 'published.csv').open(newline='') as file:
+        rows = [[value for value in row if value] for row in csv.reader(file)]
+    assert rows[1:] == [line.split() for line in PUBLISHED.strip().splitlines()]
+
+
+@pytest.mark.parametrize('name', tables.KEYS)
+def test_table_is_as_make_runs_writes_it(name):
+    tables.load(name)  # all rows are there
+    saved = (tables.DATA / name).read_text(encoding='utf-8')
+    assert saved == tables.as_text(name, tables.read(name))
+
+
+@pytest.mark.parametrize('name', tables.KEYS)
+def test_readme_has_the_number_of_rows(name):
+    assert '**%s** (%s rows' % (name, format(len(tables.KEYS[name]), ',')) in README
+
+
+def rows_with(name, **wanted):
+    """Return the rows of a table with these texts, by their draw_seed."""
+    found = {row['draw_seed']: row for row in tables.read(name).values()
+             if wanted.items() <= row.items()}
+    assert found, 'data/%s has no row with %s' % (name, wanted)
+    return found
+
+
+def test_row_of_the_notebook_has_what_it_printed():
+    row = rows_with('runs.csv')['1234']
+    printed = cells.printed(cells.saved('mnist_rnn').cells)
+    for kind in 'Training cost', 'Validation cost', 'Training accuracy', 'Validation accuracy':
+        column = kind.lower().replace(' ', '_')
+        in_table = [row['%s_%d' % (column, step)] for step in range(0, 1000, 100)]
+        assert in_table == re.findall(kind + ': +([\\d.]+)', printed)
+    assert 'Testing accuracy: %s0000 %%' % row['accuracy_1000'] in printed
+    assert 'step 1000: ' + row['fingerprint'] in printed
+
+
+def test_runs_are_all_different():
+    fingerprints = {row['fingerprint'] for row in rows_with('runs.csv').values()}
+    assert len(fingerprints) == len(tables.KEYS['runs.csv'])
+
+
+# Several tables have the same training: the notebook's network at its rate, 100 images a step.
+@pytest.mark.parametrize('name, wanted, column, column_of_runs', [
+    ('networks.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
+     'test_1000', 'accuracy_1000'),
+    ('networks.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
+     'test_average', 'tail_average'),
+    ('longer.csv', {'network': 'recurrent', 'learning_rate': '0.1'},
+     'test_1000', 'accuracy_1000'),
+    ('changed.csv', {'network': 'recurrent', 'trained_on': 'upright'},
+     'unchanged', 'tail_average'),
+    ('turned.csv', {'network': 'recurrent', 'trained_on': 'upright'},
+     'turned_0_after_1100', 'tail_average'),
+    ('one_bit.csv', {'learning_rate': '0.1'}, 'accuracy_unchanged', 'accuracy_1000')])
+def test_tables_agree_where_they_have_the_same_runs(name, wanted, column, column_of_runs):
+    whole = rows_with('runs.csv')
+    for seed, row in rows_with(name, **wanted).items():
+        assert row[column] == whole[seed][column_of_runs], row
+
+
+def test_whole_runs_begin_as_those_of_the_scan():
+    scan = tables.read('scan.csv')
+    for key, row in tables.read('whole.csv').items():
+        assert scan[key].items() <= row.items()
+
+
+# Reading and writing a table.
+
+HEAD = 'network,draw_seed,test\n'
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The path of a table, which is not there yet; it is to have four rows."""
+    monkeypatch.setattr(tables, 'DATA', tmp_path)
+    keys = tables.keys('network draw_seed', (['linear', 'recurrent'], [0, 1]))
+    monkeypatch.setitem(tables.KEYS, 'small.csv', keys)
+    return tmp_path / 'small.csv'
+
+
+@pytest.mark.parametrize('lines, told', [
+    ('linear,1,91.00\nlinear,1,91.00\n', 'line 3: a row with the key linear,1 stands above'),
+    ('linear,01,91.00\n', 'line 2: tools/tables.py has no row with the key linear,01'),
+    ('linear,1\n', 'line 2: it has 2 values for 3 columns'),
+    ('linear,1,91.linear,1,91.00\n', 'line 2: it has 5 values for 3 columns'),
+    ('linear,0,90.00\nlinear,1,9', 'line 3: its end is missing'),
+    ('linear,1,nan\n', "line 2: test is 'nan'"),
+    ('linear,1,1e300\n', "line 2: test is '1e300'"),
+    ('linear,1,\n', "line 2: test is ''")])
+def test_damaged_row_is_named(small, lines, told):
+    small.write_text(HEAD + lines)
+    with pytest.raises(tables.TableError) as error:
+        tables.read('small.csv')
+    assert str(error.value) == ('%s, %s. Delete the line, and make runs makes its row again'
+                                % (small, told))
+
+
+@pytest.mark.parametrize('content', [b'', b'seed,network,test\n', b'\xff\xfe\x00', b'<html>\n'])
+def test_file_that_is_another_is_named(small, content):
+    small.write_bytes(content)
+    with pytest.raises(tables.TableError, match='small.csv .*: git checkout brings it back'):
+        tables.read('small.csv')
+
+
+def test_missing_row_is_named(small):
+    small.write_text(HEAD + 'linear,0,90.00\nlinear,1,91.00\nrecurrent,1,93.00\n')
+    with pytest.raises(tables.TableError, match='lacks 1 rows, the first with the key recurrent,0'):
+        tables.load('small.csv')
+
+
+def test_rows_are_loaded_in_the_order_of_their_keys(small):
+    small.write_text('\ufeff' + HEAD + 'recurrent,1,93.00\nlinear,1,91.00\n'
+                     'recurrent,0,92.00\nlinear,0,90.00\n', encoding='utf-8')
+    assert tables.load('small.csv')['test'].tolist() == [90, 91, 92, 93]
+
+
+def test_added_row_stands_in_its_place_beside_what_was_edited_meanwhile(small):
+    small.write_text(HEAD + 'linear,0,89.99\nrecurrent,1,93.00\n')
+    tables.add('small.csv', {'network': 'linear', 'draw_seed': '1', 'test': '91.00'})
+    assert small.read_text() == HEAD + 'linear,0,89.99\nlinear,1,91.00\nrecurrent,1,93.00\n'
+
+
+def test_full_disk_costs_no_row(small, monkeypatch):
+    small.write_text(HEAD + 'linear,0,90.00\n')
+
+    def full(file):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr('os.fsync', full)
+    with pytest.raises(OSError, match='No space left'):
+        tables.add('small.csv', {'network': 'linear', 'draw_seed': '1', 'test': '91.00'})
+    assert small.read_text() == HEAD + 'linear,0,90.00\n'
+
+
+# Trainings.
+
+def test_training_is_the_notebook_s_own():
+    nb = cells.run_cells('trained', iterations=3)
+    network = networks.at_start('recurrent')
+    batches = networks.draw_batches(1234, 3)
+    costs = [float(cost) for cost, predicted in networks.train(network, batches, .1)]
+    assert costs == nb.cost_training_arr.tolist()
+    assert all(map(np.array_equal, network.get_values(), nb.trained))
+
+
+@pytest.fixture
+def counting():
+    """A network whose one weight is the number of steps taken, and four steps of training."""
+    network = SimpleNamespace(steps=0)
+    network.get_values = lambda: [np.array([float(network.steps)])]
+
+    def training():
+        for k in range(4):
+            network.steps += 1
+            yield None
+    return network, training()
+
+
+def test_last_and_average(counting):
+    last, average = networks.last_and_average(*counting, steps=2)
+    assert last == [2]
+    assert average == [3.5]
+
+
+def test_values_and_averages_at_steps(counting):
+    found = list(networks.at_steps(*counting, measured_at=[1, 4]))
+    assert found == [(1, [1], [1]), (4, [4], [2.5])]
+
+
+@pytest.mark.parametrize('place', [(0, 0), (1, 2)])
+def test_flipped_bit_is_the_last_one(place):
+    before = np.random.RandomState(0).uniform(size=(2, 3))
+    other, after = experiments.with_flipped_bit([np.zeros(2), before], 1, place)
+    differs = before.view('uint64') ^ after.view('uint64')
+    assert differs[place] == 1
+    assert np.count_nonzero(differs) == 1
+
+
+@pytest.mark.slow
+def test_curvature_is_that_of_the_cost_along_its_direction():
+    nb, network = networks.notebook(), networks.at_start('recurrent')
+    start = network.get_values()
+    curvature, direction = experiments.largest_curvature(network, start, start)
+    length = np.sqrt(sum(np.sum(part ** 2) for part in direction))
+
+    def cost_at(step):
+        network.set_values([value + step * part / length
+                            for value, part in zip(start, direction)])
+        return np.mean([network.evaluate(nb.X_train[k:k + 100], nb.Y_train[k:k + 100])[0]
+                        for k in range(0, 500, 100)])
+    measured = (cost_at(1e-3) - 2 * cost_at(0) + cost_at(-1e-3)) / 1e-6
+    assert np.isclose(curvature, measured, rtol=1e-2)
+
+
+# Changed images.
+
+@pytest.fixture(scope='module')
+def digit():
+    """One image, (1, 28, 28): a digit 2 by 2 pixels large, left of and above the centre."""
+    image = np.zeros((1, 28, 28))
+    image[0, 10:12, 8:10] = .5
+    return image
+
+
+@pytest.mark.parametrize('change, amount, rows, columns', [
+    ('down', 3, slice(13, 15), slice(8, 10)), ('right', 1, slice(10, 12), slice(9, 11)),
+    ('turned', 90, slice(18, 20), slice(10, 12))])  # to the left, about the centre
+def test_image_is_moved(digit, change, amount, rows, columns):
+    expected = np.zeros((1, 28, 28))
+    expected[0, rows, columns] = .5
+    assert np.array_equal(images.changed(digit, change, amount), expected)
+
+
+def test_image_scaled_to_200_per_cent_has_four_times_the_ink(digit):
+    assert np.isclose(images.changed(digit, 'scaled', 200).sum(), 4 * digit.sum(), rtol=.05)
+
+
+def test_least_varying_pixels_are_those_without_ink():
+    blank = np.flatnonzero(images.training_pixels().max(axis=0) == 0)
+    assert set(images.pixels_by_variation()[:len(blank)]) == set(blank)
+
+
+@pytest.mark.parametrize('change, value', [('ink_on_most', 255 / 256), ('most', None)])
+def test_most_varying_pixels_are_set(change, value):
+    before = np.random.RandomState(0).uniform(size=(5, 28, 28))
+    found = images.changed(before, change, 2).reshape(5, 784)
+    most = images.pixels_by_variation()[-2:]
+    expected = images.training_means()[most] if value is None else value
+    assert np.all(found[:, most] == expected)
+    assert np.sum(found != before.reshape(5, 784)) == 10
+
+
+# Rows again. Besides the rows that are named for their network or size, one of each table that
+# changes with every commit, so that in time every row is tried.
+
+def row_of_this_commit(name):
+    """Return the number of a row of a table that the current commit chooses."""
+    done = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=cells.ROOT, capture_output=True)
+    chosen = hashlib.sha256(done.stdout + name.encode()).hexdigest()
+    return int(chosen, 16) % len(tables.KEYS[name])
+
+
+NAMED_ROWS = [
+    ('networks.csv', ('linear', '2', '5')), ('networks.csv', ('without_W', '4', '19')),
+    ('networks.csv', ('row_biases', '8', '11')), ('networks.csv', ('recurrent', '0.4', '2')),
+    ('networks.csv', ('by_columns', '0.1', '3')), ('networks.csv', ('last_state', '0.1', '4')),
+    ('sizes.csv', ('recurrent', '400', '250', '0.2', '1')),
+    ('sizes.csv', ('two_layers', '100', '1000', '0.1', '2')),
+    ('sizes.csv', ('wide', '100', '1000', '0.2', '3')),
+    ('changed.csv', ('recurrent', '0.1', 'scaled', '5')),
+    ('one_bit.csv', ('W', '0', '0', '0.1', '1234')),
+    ('scan.csv', ('134', '228', '3'))]
+ROWS_OF_THIS_COMMIT = [
+    (name, tables.key_in_texts(tables.KEYS[name][row_of_this_commit(name)]))
+    for name in tables.KEYS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name, key', NAMED_ROWS + ROWS_OF_THIS_COMMIT)
+def test_row_comes_out_again(name, key):
+    arguments, = [each for each in tables.KEYS[name] if tables.key_in_texts(each) == key]
+    row, saved = experiments.make_row(name, arguments), tables.read(name)[key]
+    assert row == saved
+    assert list(row) == list(saved)
+
+
+# make runs.
+
+def test_two_calls_at_once_are_one_too_many(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, 'DATA', tmp_path)
+    with runs.locket.lock_file(str(tmp_path / 'runs.lock')):
+        with pytest.raises(SystemExit, match='make runs is running already'):
+            runs.main()
+
+
+@pytest.fixture
+def client():
+    """A client of a Dask cluster of one worker."""
+    with distributed.Client(n_workers=1, threads_per_worker=1,
+                            dashboard_address='localhost:0') as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_missing_row_is_made_and_added(client, monkeypatch, tmp_path):
+    saved = (tables.DATA / 'scan.csv').read_text()
+    lines = saved.splitlines(keepends=True)
+    (tmp_path / 'scan.csv').write_text(''.join(lines[:7] + lines[8:]))
+    monkeypatch.setattr(tables, 'DATA', tmp_path)
+    runs.make_missing_rows(client, 'scan.csv')
+    assert (tmp_path / 'scan.csv').read_text() == saved
+
+
+@pytest.mark.slow
+def test_worker_with_other_code_is_named(client):
+    future = client.submit(runs.make_row_here, 'scan.csv', tables.KEYS['scan.csv'][0], 'other')
+    with pytest.raises(runs.RunsError, match='^the worker at tcp://.* runs other code'):
+        future.result()
+
+
+@pytest.mark.slow
+def test_worker_with_other_bits_is_named(client):
+    client.run(lambda: setattr(runs.bitwise, 'canary', lambda: [0.5]))
+    future = client.submit(runs.make_row_here, 'scan.csv', tables.KEYS['scan.csv'][0],
+                           experiments.CODE_CHECKSUM)
+    with pytest.raises(runs.RunsError, match='^the worker at tcp://.* rounds differently'):
+        future.result()
+
+
+@pytest.mark.slow
+def test_scheduler_without_workers_is_named(monkeypatch):
+    monkeypatch.setattr(runs, 'SECONDS_FOR_A_WORKER', .1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address='localhost:0') as cluster:
+        monkeypatch.setenv('DASK_SCHEDULER_ADDRESS', cluster.scheduler_address)
+        with pytest.raises(runs.RunsError, match='has no worker'):
+            runs.make_all()
+
+
+def test_worker_with_too_little_memory_is_named():
+    workers = {'tcp://here': {'memory_limit': 500 * 2 ** 20}}
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {'workers': workers})
+    with pytest.raises(runs.RunsError, match='tcp://here may use 0.49 GiB of memory and needs 1'):
+        runs.check_memory(client)
+
+
+# What the studies compute, on small tables with a known answer.
+
+def function_of(name, **names):
+    """Return a function that a cell of the studies defines. names: its other global names."""
+    names = {'np': np, **names}
+    for cell in cells.saved('studies').cells:
+        if cell.cell_type == 'code' and 'def ' in cell.source:
+            tree = ast.parse(re.sub('(?m)^%.*', '', cell.source))
+            tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]
+            exec(compile(tree, cell.id, 'exec'), names)
+    return names[name]
+
+
+def table(**columns):
+    """Return a table, as tables.load does."""
+    return np.rec.fromarrays([np.array(values) for values in columns.values()],
+                             names=list(columns))
+
+
+def test_best_rate_is_chosen_on_the_validation_images():
+    networks = table(network=['a'] * 4, learning_rate=[.1, .1, .2, .2],
+                     validation_1000=[90., 92., 91.5, 91.7], test_1000=[99., 99., 80., 80.])
+    assert function_of('best_rate', networks=networks)('a') == .2
+
+
+def test_comparison_counts_the_pairs_in_which_the_first_is_higher(capsys):
+    first = table(draw_seed=[0, 1, 2], test=[90., 92., 94.])
+    second = table(draw_seed=[0, 1, 2], test=[91., 91., 91.])
+    function_of('compare')('title', first, second, 'test')
+    assert capsys.readouterr().out.split() == ['title', '92.00', '91.00', '2', 'of', '3']
+
+
+def test_share_of_runs_as_far_from_their_middle():
+    """The costs 0, 0, 4 and 4 are all as far from their middle as 1 or 4, and none as far as 9."""
+    rows = table(cost_100=[0., 0., 4., 4.])
+    for published, share in (1, 100), (4, 100), (9, 0):
+        nb = SimpleNamespace(reports={'cost': [None, published]})
+        share_as_far = function_of('share_as_far', nb=nb, kinds_of_report=['cost'])
+        assert share_as_far(rows, [100]) == share

@@ -1,5 +1,7 @@
 """Tests of the exercise and of the folder that make handout writes."""
+import importlib
 import re
+import sys
 
 import cells
 import check
@@ -8,14 +10,14 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-EMPTY = '# YOUR CODE HERE\n%sraise NotImplementedError("%s")'
 BEGIN, END = handout.BEGIN, handout.END
 
 
 @pytest.fixture
 def solutions():
     """The lines in the places of the solved notebook, but for the shortest."""
-    code = '\n'.join(cell.source for cell in cells.saved('mnist_rnn').cells if cell.cell_type == 'code')
+    code = '\n'.join(cell.source for cell in cells.saved('mnist_rnn').cells
+                     if cell.cell_type == 'code')
     texts = re.findall(BEGIN + r'\n(.*?)' + END, code, re.DOTALL)
     return [line.strip() for text in texts for line in text.split('\n') if len(line.strip()) > 12]
 
@@ -28,69 +30,88 @@ def folder(tmp_path_factory):
     return target
 
 
-def place_cell(exercise, place):
-    """Return the number of the cell with a place."""
-    task = check.PLACES[place].task
-    number, = [number for number, cell in enumerate(exercise.cells) if task in cell.source]
-    return number
+@pytest.fixture(params=[False, True], ids=['exercise', 'nbgrader'])
+def either(request):
+    """The exercise, and the source for nbgrader."""
+    notebook = cells.saved('mnist_rnn')
+    handout.exercise(notebook, nbgrader=request.param)
+    return notebook
+
+
+def below(notebook, cell_id):
+    """Return the cell below the one with this id."""
+    return notebook.cells[handout.index_of(notebook, cell_id) + 1]
 
 
 # The exercise.
 
-@pytest.mark.parametrize('place', check.PLACES)
-def test_place_is_empty(exercise, place):
-    source = exercise.cells[place_cell(exercise, place)].source
-    indent = re.search('( *)# YOUR CODE HERE', source).group(1)
-    assert EMPTY % (indent, check.PLACES[place].task) in source
+@pytest.mark.parametrize('source, emptied', [
+    (BEGIN + '\n1\n' + END, '# YOUR CODE HERE\nraise NotImplementedError("make it")'),
+    ('a\n  %s\n  1\n  2\n  %s\nb' % (BEGIN, END),
+     'a\n  # YOUR CODE HERE\n  raise NotImplementedError("make it")\nb')])
+def test_emptied(source, emptied):
+    assert handout.emptied(source, 'make it') == emptied
 
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_check_is_below_the_place(exercise, place):
-    below = exercise.cells[place_cell(exercise, place) + 1]
-    assert below.source == "check.place('%s')" % place
-
-
-@pytest.mark.parametrize('place', check.PLACES)
-def test_place_has_a_hint(exercise, place):
-    texts = [cell.source for cell in exercise.cells if cells.title_of(cell) == place]
-    assert '*Hint.*' in texts[0]
-
-
-@pytest.mark.parametrize('place', check.PLACES)
-def test_task_names_the_place(exercise, place):
-    task, = [cell.source for cell in exercise.cells if cell.id == 'task']
-    assert '*%s*' % place in task
-
-
-@pytest.mark.parametrize('place', check.PLACES)
-def test_place_is_a_solution_of_nbgrader(place):
     cell = handout.places(cells.saved('mnist_rnn'))[place]
-    assert cell.metadata.nbgrader.solution is True
+    assert below(exercise, cell.id).source == "check.place('%s')" % place
 
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_nbgrader_tests_the_place(place):
     notebook = cells.saved('mnist_rnn')
+    cell = handout.places(notebook)[place]
     handout.exercise(notebook, nbgrader=True)
-    tests = [cell for cell in notebook.cells if "check.verdict('%s')" % place in cell.source]
-    assert tests[0].metadata.nbgrader.grade is True
+    test = below(notebook, cell.id)
+    assert "check.verdict('%s')" % place in test.source
+    assert (cell.metadata.nbgrader.solution, test.metadata.nbgrader.grade) == (True, True)
 
 
-def test_no_output_is_left(exercise):
-    assert not [cell.id for cell in exercise.cells if cell.get('outputs')]
+def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
+    (tmp_path / 'check.py').write_text('def verdict(title): return "wrong"')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'check')
+    importlib.import_module('check').verdict = lambda title: 'right'  # as a student's cell may do
+    with pytest.raises(AssertionError, match='wrong'):
+        exec(handout.TEST % 'Weights', {})
+
+
+@pytest.mark.parametrize('place', check.PLACES)
+def test_task_names_the_place(either, place):
+    assert '*%s*' % place in below(either, 'title-picture').source
+
+
+@pytest.mark.parametrize('above, new', [('inputs-code', 'look'), ('look', 'look-code'),
+                                        ('by-heart', 'by-heart-code')])
+def test_added_cells(either, above, new):
+    assert below(either, above).id == new
+
+
+def test_what_need_not_run_in_a_check_is_marked(exercise):
+    marked = [cell.id for cell in exercise.cells
+              if 'skip-execution' in cell.metadata.get('tags', [])]
+    assert marked[:2] == ['by-heart-code', 'train-code']
+
+
+@pytest.mark.slow
+def test_twenty_images_are_learnt_by_heart(exercise, nb, capsys):
+    exec(exercise.cells[handout.index_of(exercise, 'by-heart-code')].source, vars(nb))
+    cost = re.search(r'step 400: cost (\S+), 20 of 20 correct', capsys.readouterr().out).group(1)
+    assert float(cost) < .1
+
+
+def test_a_symbol_can_be_looked_at(exercise, nb):
+    source = exercise.cells[handout.index_of(exercise, 'look-code')].source
+    assert eval(source.partition('#')[0], vars(nb)) == (2, 28, 28)
 
 
 def test_cells_for_readers_of_the_solution_are_gone(exercise):
     assert not [cell.id for cell in exercise.cells if 'solved' in cell.metadata.get('tags', [])]
 
 
-@pytest.mark.parametrize('name', [name for section in check.SECTIONS for name in
-                                  section.given + getattr(section, 'makes', [])])
-def test_every_name_of_the_sections_is_in_the_notebook(nb, name):
-    assert hasattr(nb, name)
-
-
-# Marks that are not as they must be.
+# A solved notebook that is not as it must be.
 
 @pytest.mark.parametrize('source', [
     BEGIN, END, BEGIN + '\n' + BEGIN + '\n' + END, END + '\n' + BEGIN,
@@ -100,36 +121,16 @@ def test_marks_must_be_in_pairs(source):
         handout.emptied(source, 'make it')
 
 
-def test_a_text_must_have_no_marks():
-    notebook = new_notebook(cells=[new_markdown_cell('## Cost\n' + BEGIN)])
-    with pytest.raises(handout.HandoutError, match='A text in section "Cost" has the mark'):
-        handout.places(notebook)
+PLACE = new_code_cell(BEGIN + '\n' + END)
 
 
-def test_a_section_has_one_place():
-    cell = new_code_cell(BEGIN + '\n' + END)
-    notebook = new_notebook(cells=[new_markdown_cell('## Cost'), cell, cell])
-    with pytest.raises(handout.HandoutError, match='"Cost" has two cells with a place'):
-        handout.places(notebook)
-
-
-def test_a_place_without_tests_is_refused():
-    notebook = cells.saved('mnist_rnn')
-    notebook.cells += [new_markdown_cell('## Seventh'), new_code_cell(BEGIN + '\n' + END)]
-    with pytest.raises(handout.HandoutError, match="'Seventh'.*but the tests in"):
-        handout.exercise(notebook)
-
-
-def test_tests_without_a_place_are_refused():
-    notebook = cells.saved('mnist_rnn')
-    notebook.cells = [cell for cell in notebook.cells if cell.id != 'cost-code']
-    with pytest.raises(handout.HandoutError, match='but the tests in'):
-        handout.exercise(notebook)
-
-
-def test_a_missing_cell_is_named():
-    with pytest.raises(handout.HandoutError, match='has no cell with the id picture'):
-        handout.insert_after(new_notebook(), 'picture', new_markdown_cell(''))
+@pytest.mark.parametrize('new, message', [
+    ([new_markdown_cell('## Cost\n' + BEGIN)], 'A text in section "Cost" has the mark'),
+    ([new_markdown_cell('## Cost'), PLACE, PLACE], '"Cost" has two cells with a place'),
+    ([new_markdown_cell('## Seventh'), PLACE], "in the sections .'Seventh'., but the check in")])
+def test_places_are_those_of_the_check(new, message):
+    with pytest.raises(handout.HandoutError, match=message):
+        handout.places(new_notebook(cells=new))
 
 
 # The folder.
@@ -141,7 +142,7 @@ def test_folder_has_all_files(folder):
 
 def test_folder_has_no_solution(folder, solutions):
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in ('.py', '.md')]
-    texts += [cell.source for cell in cells.read(folder / 'mnist_rnn.ipynb')]
+    texts += [cell.source for cell in nbformat.read(folder / 'mnist_rnn.ipynb', 4).cells]
     assert len(solutions) > 12
     assert not [line for line in solutions for text in texts if line in text]
 
@@ -159,10 +160,11 @@ def test_damaged_data_is_not_given_away(tmp_path, monkeypatch):
         handout.write(tmp_path / 'handout')
 
 
-def test_work_is_not_overwritten(tmp_path):
-    (tmp_path / 'handout').mkdir()
+def test_work_is_not_overwritten_and_another_name_is_offered(tmp_path):
+    for name in 'handout', 'handout-2':
+        (tmp_path / name).mkdir()
     (tmp_path / 'handout' / 'mnist_rnn.ipynb').write_text('my work')
-    with pytest.raises(handout.HandoutError, match='already exists and was not changed'):
+    with pytest.raises(handout.HandoutError, match='was not changed.*/handout-3$'):
         handout.write(tmp_path / 'handout')
     assert (tmp_path / 'handout' / 'mnist_rnn.ipynb').read_text() == 'my work'
 

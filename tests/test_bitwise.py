@@ -93,7 +93,8 @@ def x86_64(groups):
     ('linux', 'x86_64', b'model name : \xff\nflags : avx2 fma', '2.5.5', x86_64('')),
     ('linux', 'x86_64', b'flags : avx fma', '1.23.5', {}),
     ('linux', 'x86_64', b'flags : avx2 fma4', '1.23.5', {}),
-    ('linux', 'aarch64', b'', '1.23.5', {'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'ARMV8'}),
+    ('linux', 'aarch64', b'', '1.23.5',
+     {'OPENBLAS_NUM_THREADS': '1', 'OPENBLAS_CORETYPE': 'ARMV8'}),
     ('linux', 'riscv64', b'', '1.23.5', {}),
     ('darwin', 'x86_64', SKYLAKE, '1.23.5', {})])
 def test_pins(system, name, flags, numpy, pins, monkeypatch, tmp_path):

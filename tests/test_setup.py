@@ -119,11 +119,11 @@ def test_foreign_environment_is_refused(fresh):
 @needs_uv
 @pytest.mark.parametrize('name, value', [
     ('PYTHONPLATLIBDIR', 'x'), ('PYTHONHOME', '/nowhere'), ('UV_CONSTRAINT', '/nowhere'),
-    ('CDPATH', 'other'), ('XDG_CONFIG_HOME', 'other')])
+    ('CDPATH', 'other')])
 def test_settings_do_not_count(fresh, name, value):
     (fresh / 'other' / 'tools').mkdir(parents=True)
-    (fresh / 'other' / 'uv').mkdir()
-    (fresh / 'other' / 'uv' / 'uv.toml').write_text('[pip]\ntarget = "elsewhere"\n')
+    (fresh / '.config' / 'uv').mkdir(parents=True)
+    (fresh / '.config' / 'uv' / 'uv.toml').write_text('[pip]\ntarget = "elsewhere"\n')
     set_up(fresh, **{name: value})
     assert imports(fresh)
     assert not (fresh / 'elsewhere').exists()

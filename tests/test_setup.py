@@ -1,4 +1,4 @@
-"""Tests of the set-up: the packages, tools/setup.sh, and that make's targets start."""
+"""Tests of the set-up: the versions of the packages, and tools/setup.sh."""
 import importlib.metadata
 import os
 import re
@@ -9,21 +9,28 @@ import zipfile
 from pathlib import Path
 
 import cells
-import nbformat
 import pytest
-import theano
-import theano.tensor as T
-
-REQUIREMENTS = (cells.ROOT / 'requirements.txt').read_text()
-CONSTRAINTS = (cells.ROOT / 'constraints.txt').read_text()
-NAMES = re.findall(r'^(?!python @)\w[\w-]*', REQUIREMENTS, re.MULTILINE)
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_package_is_pinned_and_installed(name):
-    pin = '%s==%s' % (name, importlib.metadata.version(name))
-    assert '\n%s ' % pin in REQUIREMENTS
-    assert '\n%s\n' % pin in CONSTRAINTS, 'make constraints.txt again: its head says how'
+def packages_of(name):
+    """Return {package: version} of a file like requirements.txt; no version is an empty text."""
+    text = (cells.ROOT / name).read_text()
+    return dict(re.findall(r'^(?!python @)(\w[\w-]*)(?:==)?([\w.]*)', text, re.MULTILINE))
+
+
+REQUIRED = packages_of('requirements.txt')
+PINNED = packages_of('constraints.txt')
+
+
+@pytest.mark.parametrize('name, version', REQUIRED.items())
+def test_package_has_one_version(name, version):
+    assert version == importlib.metadata.version(name)
+    assert version == PINNED.get(name), 'make constraints.txt again: its head says how'
+
+
+@pytest.mark.parametrize('name', packages_of('exercise/handout/requirements.txt'))
+def test_package_of_the_exercise_has_a_version(name):
+    assert name in REQUIRED or name in PINNED
 
 
 @pytest.mark.parametrize('name, words', [
@@ -31,12 +38,6 @@ def test_package_is_pinned_and_installed(name):
     ('tools/setup.sh', 'cpython@3.11'), ('.github/workflows/ci.yml', "python-version: '3.11'")])
 def test_python_is_the_same_everywhere(name, words):
     assert words in (cells.ROOT / name).read_text()
-
-
-def test_scan_works():
-    """theano.scan needs pkg_resources, which Theano's own metadata does not ask for."""
-    powers, updates = theano.scan(lambda power: 2 * power, outputs_info=T.ones(()), n_steps=3)
-    assert powers.eval().tolist() == [2, 4, 8]
 
 
 # tools/setup.sh, with uv, and one small package in place of ours. No network is needed.
@@ -90,23 +91,16 @@ def test_nothing_is_made_where_all_is_there(made):
     assert imports(moved)
 
 
-SITE = '.venv/lib/python3.11/site-packages/'
-
-
 @needs_uv
 @pytest.mark.parametrize('damage', [
-    'rm %sone.py' % SITE,
-    *[pytest.param(damage, marks=pytest.mark.slow) for damage in (
-        'echo one = 100 >%sone.py' % SITE, 'rm -r %s*' % SITE,
-        'rm %sone-1.dist-info/RECORD' % SITE, 'ln -sf nowhere .venv/bin/python', 'rm -r .venv')]])
+    'rm .venv/lib/python3.11/site-packages/one.py', 'ln -sf nowhere .venv/bin/python'])
 def test_damage_is_mended(made, damage):
-    subprocess.run(['sh', '-c', damage], cwd=made, check=True)
+    subprocess.run(damage.split(), cwd=made, check=True)
     assert 'Installing ' in set_up(made)
     assert imports(made)
     assert os.listdir(made / '.uv') == ['home']
 
 
-@pytest.mark.slow
 @needs_uv
 def test_what_fails_leaves_the_environment_as_it_was(made):
     (made / 'requirements.txt').write_text('one==2\n')
@@ -117,65 +111,19 @@ def test_what_fails_leaves_the_environment_as_it_was(made):
 @needs_uv
 def test_foreign_environment_is_refused(fresh):
     (fresh / '.venv').mkdir()
-    (fresh / '.venv' / 'pyvenv.cfg').write_text('home = /usr/bin\n')
     assert set_up(fresh).endswith(': rename or delete it\n')
-    assert os.listdir(fresh / '.venv') == ['pyvenv.cfg']
+    assert os.listdir(fresh / '.venv') == []
 
 
 @pytest.mark.slow
 @needs_uv
-@pytest.mark.parametrize('more, settings', [
-    ({'PYTHONPLATLIBDIR': 'x', 'PYTHONHOME': '/nowhere', 'UV_CONSTRAINT': '/nowhere'}, ''),
-    ({'CDPATH': '/tmp:/'}, ''), ({}, 'target = "elsewhere"'), ({}, 'no-deps = true')])
-def test_settings_do_not_count(fresh, more, settings):
+@pytest.mark.parametrize('name, value', [
+    ('PYTHONPLATLIBDIR', 'x'), ('PYTHONHOME', '/nowhere'), ('UV_CONSTRAINT', '/nowhere'),
+    ('CDPATH', 'other')])
+def test_settings_do_not_count(fresh, name, value):
+    (fresh / 'other' / 'tools').mkdir(parents=True)
     (fresh / '.config' / 'uv').mkdir(parents=True)
-    (fresh / '.config' / 'uv' / 'uv.toml').write_text('[pip]\n%s\n' % settings)
-    set_up(fresh, **more)
+    (fresh / '.config' / 'uv' / 'uv.toml').write_text('[pip]\ntarget = "elsewhere"\n')
+    set_up(fresh, **{name: value})
     assert imports(fresh)
     assert not (fresh / 'elsewhere').exists()
-
-
-# make's targets, in a copy of the repository.
-
-MAKEFILE = (cells.ROOT / 'Makefile').read_text()
-
-
-@pytest.mark.parametrize('program', sorted(set(re.findall(r'\w+/\w+\.(?:py|sh)', MAKEFILE))))
-def test_make_s_program_is_there(program):
-    assert (cells.ROOT / program).is_file()
-
-
-@pytest.fixture
-def make(tmp_path):
-    """A function that returns what make says, in a copy of the repository."""
-    ignored = shutil.ignore_patterns('.git', '.venv*', '.uv', 'build', 'copies*')
-    copy = shutil.copytree(cells.ROOT, tmp_path / 'a b', ignore=ignored)
-    shutil.rmtree(copy / 'handout', ignore_errors=True)
-    (copy / '.venv').symlink_to(cells.ROOT / '.venv')
-
-    def run(target, one_line_each=False):
-        for name in cells.NAMES if one_line_each else []:
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('print(1)')])
-            nbformat.write(notebook, copy / 'notebooks' / (name + '.ipynb'))
-        return subprocess.run(['make', *target.split()], cwd=copy, text=True, timeout=100,
-                              env={'PATH': PATH, 'HOME': os.environ['HOME']},
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
-    return run
-
-
-@pytest.mark.slow
-@needs_uv
-@pytest.mark.parametrize('target, says', [
-    ('help', 'make setup: '), ('setup', '^$'), ('test ARGS=--version', '^pytest'),
-    ('handout check', 'Compile: not written yet'), ('class', 'copies'),
-    ('lab ARGS=--version', r'^\d+\.\d+\.\d+\n$'), ('worker', 'DASK_SCHEDULER_ADDRESS')])
-def test_target_starts(make, target, says):
-    assert re.search(says, make(target), re.MULTILINE)
-
-
-@pytest.mark.slow
-@needs_uv
-def test_targets_with_notebooks_start(make):
-    said = make('save verify run studies clean', one_line_each=True)
-    assert 'Saved: ' in said
-    assert said.endswith('The page is build/studies.html\n')  # make stops at what fails

@@ -442,7 +442,8 @@ def table(**columns):
 def test_best_rate_is_chosen_on_the_validation_images():
     networks = table(network=['a'] * 4, learning_rate=[.1, .1, .2, .2],
                      validation_1000=[90., 92., 91.5, 91.7], test_1000=[99., 99., 80., 80.])
-    assert function_of('best_rate', networks=networks)('a') == .2
+    rates, best = function_of('rates_and_best', networks=networks)('a')
+    assert best == .2
 
 
 def test_comparison_counts_the_pairs_in_which_the_first_is_higher(capsys):

@@ -57,67 +57,48 @@ def clear_outputs(notebook):
 
 def printed(cells):
     """Return what these cells printed, as one text."""
-    texts = []
-    for cell in cells:
-        for output in cell.get('outputs', []):
-            texts.append(output.get('text', ''))
-    return ''.join(texts)
+    outputs = [output for cell in cells for output in cell.get('outputs', [])]
+    return ''.join(output.get('text', '') for output in outputs)
 
 
 def title_of(cell):
     """Return the first heading of a Markdown cell, or None."""
-    headings = re.findall('^#+ (.*)', cell.source, re.MULTILINE)
-    return headings[0] if headings else None
+    heading = re.search('^#+ (.*)', cell.source, re.MULTILINE)
+    return heading[1] if heading and cell.cell_type == 'markdown' else None
 
 
 def with_sections(cells):
     """Yield (section, cell) for each of these cells. The section is the last heading's title."""
     section = 'the beginning'
     for cell in cells:
-        if cell.cell_type == 'markdown':
-            section = title_of(cell) or section
+        section = title_of(cell) or section
         yield section, cell
-
-
-class NoShell:
-    """Stands for IPython's shell. Its magics, such as %matplotlib inline, do nothing."""
-
-    def run_line_magic(self, name, line):
-        pass
-
-
-def run(cell, names, parameters):
-    """Run a code cell with names, a dict, as its global names. Raises what the cell raises.
-
-    parameters: a dict, set after the cell with the tag parameters, as papermill does.
-    """
-    from IPython.core.inputtransformer2 import TransformerManager  # turns magics into calls
-    code = TransformerManager().transform_cell(cell.source)
-    exec(compile(code, 'cell', 'exec'), names)
-    if 'parameters' in cell.metadata.get('tags', []):
-        names.update(parameters)
 
 
 def run_until(until, parameters):
     """Do what run_cells does, but draw figures and keep what the cells set of Matplotlib."""
-    names = {'__name__': '__main__', 'get_ipython': lambda: NoShell()}
+    names = {'__name__': '__main__'}
     for section, cell in with_sections(read(NOTEBOOK).cells):
-        if cell.cell_type == 'code':
-            try:
-                run(cell, names, parameters)
-            except Exception as error:
-                raise NotebookError('Section "%s": %s' % (section, in_one_line(error))) from error
-            if until in names:
-                return types.SimpleNamespace(**names)
+        if cell.cell_type != 'code':
+            continue
+        code = re.sub('^%', '# %', cell.source, flags=re.MULTILINE)  # magics need IPython
+        try:
+            exec(compile(code, 'section "%s"' % section, 'exec'), names)
+        except Exception as error:
+            raise NotebookError('Section "%s": %s' % (section, in_one_line(error))) from error
+        if 'parameters' in cell.metadata.get('tags', []):
+            names.update(parameters)
+        if until in names:
+            return types.SimpleNamespace(**names)
     raise NotebookError('No cell of %s defines %s' % (NOTEBOOK, until))
 
 
 def run_cells(until, **parameters):
     """Run the saved notebook's code cells up to the one that defines a name; return all names.
 
-    until: that name. parameters: set after the cell with the tag parameters. What the cells print
-    is printed; their figures are not drawn, not even in a kernel. Raises NotebookError for the
-    first cell that fails, or if none defines until.
+    until: that name. parameters: set after the cell with the tag parameters, as papermill does.
+    What the cells print is printed; their figures are not drawn, not even in a kernel. Raises
+    NotebookError for the first cell that fails, or if none defines until.
     """
     import matplotlib.pyplot as plt
     plt.switch_backend('template')  # it does nothing

@@ -301,7 +301,7 @@ def ink_on_rows(network, learning_rate, steps, start_seed, draw_seed):
     same_0 to same_27: how many per cent of the answers stay with ink on that row. same_edge and
     same_inner: the same for the pixels that are blank in all training images, in columns where ink
     is rare and in columns where it is not. left_0 to left_27: how much of the change of that row's
-    hidden state is left in the last one, as a ratio of norms, the mean over 1,000 test images.
+    hidden state is left in the last one, the ratio of their mean norms over 1,000 test images.
 
     The values are the average of 100 steps after so many; with 0 steps they are the initial ones.
     """
@@ -326,7 +326,7 @@ def ink_on_rows(network, learning_rate, steps, start_seed, draw_seed):
         inked = images.with_ink_on(nb.X_test[:1000], places[str(t)])
         changes = network.states_of(inked) - states  # (28, 1000, hidden units)
         norms = np.sqrt((changes ** 2).sum(axis=2))
-        row['left_%d' % t] = '%.6f' % np.mean(norms[27] / norms[t])
+        row['left_%d' % t] = '%.6f' % (norms[27].mean() / norms[t].mean())
     return row
 
 

@@ -3,16 +3,13 @@ import os
 import urllib.parse
 
 import cells  # first: it sets the pins before NumPy is imported
-import jinja2
 from latex2mathml.converter import convert
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from traitlets.config import Config
+from nbconvert.exporters import html
 
 BUILD = cells.ROOT / 'build'  # where pages are written
 
 
-class Renderer(IPythonRenderer):
+class Renderer(html.IPythonRenderer):
     """Turns a Markdown cell into HTML for build/. Formulas become MathML, which browsers show."""
 
     def inline_math(self, body):
@@ -36,26 +33,19 @@ class Renderer(IPythonRenderer):
         return super().link(text, url, title)
 
 
-class Exporter(HTMLExporter):
-    """nbconvert's exporter, with our Renderer."""
+html.IPythonRenderer = Renderer  # nbconvert has no option for it
 
-    @jinja2.pass_context
-    def markdown2html(self, context, source):
-        attachments = context['cell'].get('attachments', {})
-        folder = context['resources']['metadata']['path']
-        renderer = Renderer(escape=False, embed_images=True, attachments=attachments, path=folder)
-        return MarkdownWithMath(renderer).render(source)
+
+def file_of(path):
+    """Return the file for the page of a notebook's file."""
+    return BUILD / (path.stem + '.html')
 
 
 def render(path, notebook):
-    """Return the notebook of a file as an HTML page that needs no network and no other file."""
-    config = {
-        'extra_template_basedirs': [str(cells.ROOT / 'tools')],
-        'template_name': 'template',
-        'mathjax_url': '',
-        'require_js_url': '',
-    }
-    exporter = Exporter(embed_images=True, config=Config({'HTMLExporter': config}))
+    """Return the page of a notebook, whose file is path, as bytes of HTML."""
+    exporter = html.HTMLExporter(
+        embed_images=True, mathjax_url='', require_js_url='', template_name='template',
+        extra_template_basedirs=[str(cells.ROOT / 'tools')])
     metadata = {'name': path.stem, 'path': str(path.absolute().parent)}
-    page, resources = exporter.from_notebook_node(notebook, {'metadata': metadata})
-    return page
+    text, resources = exporter.from_notebook_node(notebook, {'metadata': metadata})
+    return text.encode()

@@ -7,34 +7,26 @@ folder, with the Python that runs this program; settings of Python, IPython, Jup
 Matplotlib do not count. The status is 0 if all is equal, 1 if not, 130 after Ctrl-C.
 """
 import argparse
-import atexit
 import base64
 import copy
 import itertools
 import json
 import os
 import platform
-import shutil
 import signal
 import sys
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
 def stop(signal_number, frame):
-    """End at once, where Ctrl-C would show what each library was doing."""
+    """End at once. A kernel ends by itself, within a second, when its parent is gone."""
     os.write(2, b'\nInterrupted\n')
-    os._exit(128 + signal_number)
-
-
-def on_interrupt(handler):
-    """Let handler, a function of a signal's number and a frame, answer Ctrl-C and kill."""
-    signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGTERM, handler)
+    os._exit(130)
 
 
 if __name__ == '__main__':  # before the imports, which take seconds
-    on_interrupt(stop)
+    signal.signal(signal.SIGINT, stop)
 
 WITHOUT_PINS = dict(os.environ)  # before cells sets them
 sys.path.append(str(Path(__file__).resolve().parent))  # missing if PYTHONSAFEPATH is set
@@ -45,7 +37,7 @@ import page  # noqa: E402
 from jupyter_client import AsyncKernelManager  # noqa: E402
 from jupyter_client.kernelspec import KernelSpecManager  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
-from nbclient.exceptions import CellExecutionError, DeadKernelError  # noqa: E402
+from nbclient.exceptions import CellExecutionError  # noqa: E402
 
 # Where the saved figures were drawn. Elsewhere the same figure may have other pixels.
 SAME_FIGURES = sys.platform == 'linux' and platform.machine() == 'x86_64'
@@ -53,17 +45,14 @@ SAME_FIGURES = sys.platform == 'linux' and platform.machine() == 'x86_64'
 
 # Executing.
 
-def environment(pinned, folder):
-    """Return a kernel's environment variables, in which the user's settings do not count.
-
-    pinned: whether rounding is fixed. folder: an empty one, for what IPython keeps.
-    """
+def environment(pinned):
+    """Return a kernel's environment variables. pinned: whether they fix rounding."""
     variables = dict(os.environ if pinned else WITHOUT_PINS)
     for name in list(variables):
         if name.startswith(('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')):
             del variables[name]
     variables['PYTHONUTF8'] = '1'
-    variables['IPYTHONDIR'] = folder
+    variables['IPYTHONDIR'] = str(cells.ROOT / '.uv' / 'ipython')  # has no start-up files
     variables['MATPLOTLIBRC'] = os.devnull
     return variables
 
@@ -73,59 +62,10 @@ class Client(NotebookClient):
 
     section = 'the beginning'
 
-    def run(self, path, pinned):
-        """Execute all cells in the folder of path, the notebook's file. Raises NotebookError."""
-        self.path = path
-        self.sections = [section for section, cell in cells.with_sections(self.nb.cells)]
-        self.folder = tempfile.mkdtemp()
-        variables = environment(pinned, self.folder)
-        with open(os.path.join(self.folder, 'stderr'), 'w+', encoding='utf-8') as stderr:
-            try:
-                self.execute(cwd=str(path.absolute().parent), env=variables, stderr=stderr)
-            except CellExecutionError as error:
-                raise self.stopped('%s: %s' % (error.ename, error.evalue.strip())) from None
-            except DeadKernelError:
-                raise self.stopped('its Python process ended, perhaps for lack of memory (ours '
-                                   'need 1 GiB)') from None
-            except RuntimeError as error:  # the kernel dies at its start, or needs ten minutes
-                stderr.seek(0)
-                said = stderr.read().splitlines() or [str(error)]
-                raise self.stopped('its Python process did not start: %s' % said[-1]) from None
-            finally:
-                on_interrupt(stop)
-                atexit.unregister(self._cleanup_kernel)  # nbclient's; it fails in that case
-                shutil.rmtree(self.folder, ignore_errors=True)
-
-    def stopped(self, cause):
-        """Return the error for a notebook that stopped."""
-        return cells.NotebookError('%s stopped in section "%s": %s'
-                                   % (self.path, self.section, cause.splitlines()[0]))
-
-    def stop(self, signal_number, frame):
-        """End this program at once, and the kernel with it."""
-        if self.km and self.km.has_kernel:
-            kernel = self.km.provisioner.process
-            kernel.kill()
-            kernel.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        stop(signal_number, frame)
-
-    def create_kernel_manager(self):
-        """Return a manager of this environment's kernel, not of one that the user installed."""
-        kernels = KernelSpecManager(kernel_dirs=[])
-        self.km = AsyncKernelManager(kernel_name='python3', kernel_spec_manager=kernels,
-                                     connection_file=os.path.join(self.folder, 'kernel.json'))
-        return self.km
-
-    async def async_start_new_kernel(self, **options):
-        on_interrupt(self.stop)  # nbclient has set another handler
-        await super().async_start_new_kernel(**options)
-
-    async def async_execute_cell(self, cell, cell_index, **options):
-        if self.sections[cell_index] != self.section:
-            self.section = self.sections[cell_index]
+    def print_heading(self, cell, cell_index):
+        if cells.title_of(cell):
+            self.section = cells.title_of(cell)
             print('\n## %s' % self.section, flush=True)
-        return await super().async_execute_cell(cell, cell_index, **options)
 
     def process_message(self, msg, cell, cell_index):
         if msg['msg_type'] == 'stream':
@@ -139,18 +79,31 @@ def execute(path, pinned):
     cells.clear_outputs(notebook)
     metadata = copy.deepcopy(notebook.metadata)
     print('Executing %s' % path, flush=True)
-    client = Client(notebook, record_timing=False, coalesce_streams=True, timeout=None,
-                    startup_timeout=600,
+    kernels = KernelSpecManager(kernel_dirs=[])  # this environment's, none that the user installed
+    client = Client(notebook, AsyncKernelManager(kernel_spec_manager=kernels),
+                    record_timing=False, coalesce_streams=True, timeout=None, startup_timeout=600,
                     extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
-    client.run(path, pinned)
-    notebook.metadata = metadata  # nbclient has added to it
-    return notebook
+    client.on_cell_start = client.print_heading
+    with ThreadPoolExecutor() as threads:  # in the main thread nbclient answers Ctrl-C
+        run = threads.submit(client.execute, cwd=str(path.absolute().parent),
+                             env=environment(pinned), cleanup_kc=True)
+    try:
+        run.result()
+    except CellExecutionError as error:
+        cause = '%s: %s' % (error.ename, error.evalue.strip())
+    except RuntimeError:
+        cause = 'its Python process ended, perhaps for lack of memory (ours need 1 GiB)'
+    else:
+        notebook.metadata = metadata  # nbclient has added to it
+        return notebook
+    raise cells.NotebookError('%s stopped in section "%s": %s'
+                              % (path, client.section, cause.splitlines()[0]))
 
 
 def saved_now(path, executed):
     """Return the notebook of a file. Raises NotebookError if another one was executed."""
     saved = cells.read(path)
-    bare = [copy.deepcopy(saved), copy.deepcopy(executed)]
+    bare = copy.deepcopy([saved, executed])
     for notebook in bare:
         cells.clear_outputs(notebook)
     if bare[0] != bare[1]:
@@ -177,26 +130,25 @@ def outputs_of(cell):
     return found
 
 
-def first_lines(saved, new):
+def first_lines(saved, here):
     """Return the first line in which two texts differ, from both."""
-    lines = itertools.zip_longest(saved.split('\n'), new.split('\n'), fillvalue='(no such line)')
-    for old, here in lines:
-        if old != here:
-            return '    saved: %.200r\n    here:  %.200r' % (old, here)
+    pairs = itertools.zip_longest(saved.split('\n'), here.split('\n'), fillvalue='(no such line)')
+    pair = next(pair for pair in pairs if pair[0] != pair[1])
+    return '    saved: %.200r\n    here:  %.200r' % pair
 
 
-def differences(saved, new):
+def differences(saved, executed):
     """Yield a text for each output in which two notebooks with the same cells differ."""
-    for (section, cell), executed in zip(cells.with_sections(saved.cells), new.cells):
-        old = outputs_of(cell)
-        here = outputs_of(executed)
-        for what in {**old, **here}:
+    for (section, old_cell), new_cell in zip(cells.with_sections(saved.cells), executed.cells):
+        old = outputs_of(old_cell)
+        new = outputs_of(new_cell)
+        for what in {**old, **new}:
             place = 'section "%s", %s' % (section, what)
-            if old.get(what, '') == here.get(what, ''):
+            if old.get(what, '') == new.get(what, ''):
                 continue
             if 'image/' not in what:
-                yield '%s:\n%s' % (place, first_lines(old.get(what, ''), here.get(what, '')))
-            elif SAME_FIGURES or what not in old or what not in here:
+                yield '%s:\n%s' % (place, first_lines(old.get(what, ''), new.get(what, '')))
+            elif SAME_FIGURES or what not in old or what not in new:
                 yield '%s: not the saved figure' % place
 
 
@@ -223,38 +175,30 @@ def verify(paths, pinned):
 # Writing.
 
 def replace_all(files):
-    """Write files, {path: bytes}: all of them or, if there is no room for all, none.
-
-    A symbolic link stays: what it leads to is replaced.
-    """
-    written = {}
-    on_interrupt(signal.SIG_IGN)  # Ctrl-C would leave some
+    """Write files, {path: bytes}: all of them or, if there is no room for all, none."""
+    new = {path: path.with_name(path.name + '.new') for path in files}
     try:
         for path, content in files.items():
-            path = path.resolve()
-            new = path.with_name(path.name + '.new')
-            written[new] = path
-            new.write_bytes(content)
-        for new, path in written.items():
-            os.replace(new, path)
+            new[path].write_bytes(content)
+        for path in files:
+            new[path].replace(path)
     finally:
-        for new in written:
-            new.unlink(missing_ok=True)
-        on_interrupt(stop)
+        for path in files:
+            new[path].unlink(missing_ok=True)
 
 
-def pictures_of(path, executed):
-    """Return the first picture of each cell whose metadata name a file for it, {path: bytes}."""
-    found = {}
-    for section, cell in cells.with_sections(executed.cells):
+def pictures_of(path, notebook):
+    """Return the pictures of an executed notebook's cells whose metadata name a file for one."""
+    files = {}
+    for section, cell in cells.with_sections(notebook.cells):
         if 'file' in cell.metadata:
             pictures = [output.data['image/png'] for output in cell.outputs
                         if 'image/png' in output.get('data', {})]
             if not pictures:
                 raise cells.NotebookError('%s, section "%s": no figure for %s'
                                           % (path, section, cell.metadata.file))
-            found[path.parent / cell.metadata.file] = base64.b64decode(pictures[0])
-    return found
+            files[path.parent / cell.metadata.file] = base64.b64decode(pictures[0])
+    return files
 
 
 def save(paths, pinned):
@@ -272,28 +216,18 @@ def save(paths, pinned):
     return True
 
 
-# Pages.
-
-def page_of(path):
-    """Return the page's file of a notebook's file."""
-    return page.BUILD / (path.stem + '.html')
-
-
 def make_pages(paths, pinned):
     """Execute notebooks and write their pages."""
     page.BUILD.mkdir(exist_ok=True)
-    if not os.access(page.BUILD, os.W_OK):
-        raise cells.NotebookError('%s cannot be written' % page.BUILD)
     for path in paths:
         executed = execute(path, pinned)
-        print('\nWriting the page', flush=True)
-        replace_all({page_of(path): page.render(path, executed).encode()})
+        replace_all({page.file_of(path): page.render(path, executed)})
         if path.resolve().parent == cells.NOTEBOOKS:
             for name in cells.NAMES:
                 other = cells.NOTEBOOKS / (name + '.ipynb')
-                if not page_of(other).exists():  # links lead to it
-                    replace_all({page_of(other): page.render(other, cells.saved(name)).encode()})
-        print('The page is %s' % os.path.relpath(page_of(path)))
+                if not page.file_of(other).exists():  # a link leads to it
+                    replace_all({page.file_of(other): page.render(other, cells.read(other))})
+        print('\nThe page is %s' % os.path.relpath(page.file_of(path)))
     return True
 
 

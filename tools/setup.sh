@@ -14,20 +14,17 @@ for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
         *) unset "$name" ;;
     esac
 done
-for file in "${XDG_CONFIG_HOME:-${HOME:-}/.config}/uv/uv.toml" /etc/uv/uv.toml; do
-    if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' "$file"; then
-        export UV_NO_CONFIG=1
-    fi
-done
+if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' /etc/uv/uv.toml \
+    "${XDG_CONFIG_HOME:-${HOME:-}/.config}/uv/uv.toml"; then
+    export UV_NO_CONFIG=1
+fi
 
-# Behind a company's proxy only the system's certificates are valid, so they are used if there are
-# any: on Linux in /etc/ssl/certs, on macOS in its keychain.
+# Behind a company's proxy only the system's certificates are valid.
 if [ -d /System/Library/Keychains ] || ls /etc/ssl/certs/ca-* >/dev/null 2>&1; then
     export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 fi
 
-# The home of what make runs; also of uv and pip, for their downloads, where the user's can't be
-# written.
+# The home of what make runs; also of uv and pip, where the user's can't be written.
 mkdir -p .uv/home
 if [ ! -w "${HOME:-/nowhere}" ]; then
     export HOME="$PWD/.uv/home"
@@ -45,8 +42,7 @@ rm -rf $work
 trap 'rm -rf $work' EXIT
 trap 'exit 1' HUP INT TERM
 
-# uv finds or downloads Python 3.11 and installs the packages. An older one has no
-# --build-constraint.
+# uv finds or downloads Python 3.11 and installs the packages. An old one lacks --build-constraint.
 wheel=uv-0.13.9
 if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
     uv=uv
@@ -55,9 +51,8 @@ elif uv=.uv/$wheel.data/scripts/uv && ! $uv --version >/dev/null 2>&1; then
         stop "Found neither uv nor Python 3.8 or newer (as python3): install one of them"
     fi
     echo "Downloading uv into .uv"
-    python3 -m venv $work/python ||
-        stop "python3 can't make an environment, for the reason above. Install what it lacks (on" \
-            "Debian and Ubuntu: apt install python3-venv), or install uv"
+    python3 -m venv $work/python || stop "python3 can't make an environment, for the reason" \
+        "above. Install what it lacks (on Debian, apt install python3-venv), or install uv"
     # Downloaded and unpacked, not installed: pip.conf may send what is installed elsewhere.
     $work/python/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
         --only-binary :all: --dest $work uv==0.13.9 ||
@@ -83,24 +78,22 @@ for package in importlib.metadata.distributions():
 }
 
 if [ -e .venv ]; then
-    if ! grep -q '^prompt = mnist-rnn-theano$' .venv/pyvenv.cfg 2>/dev/null; then
+    grep -q -s '^prompt = mnist-rnn-theano$' .venv/pyvenv.cfg ||
         stop ".venv is there, and not as this version of make setup makes it: rename or delete it"
-    fi
     if is_whole .venv 2>/dev/null; then
         exit 0
     fi
 fi
 
 echo "Looking for Python 3.11, or downloading it"
-$uv venv --quiet --relocatable --prompt mnist-rnn-theano --python cpython@3.11 $work/venv ||
-    stop "Python 3.11 was not found, nor downloaded, for the reason above. Install it (from" \
-        "python.org, your system's packages, pyenv or conda) and call make again"
+$uv venv --quiet --relocatable --prompt mnist-rnn-theano --python cpython@3.11 $work/venv || stop \
+    "Python 3.11 was not found, nor downloaded, for the reason above. Install it (from" \
+    "python.org, your system's packages, pyenv or conda) and call make again"
 echo "Installing the packages of requirements.txt into .venv"
 $uv pip install --quiet --python $work/venv/bin/python --build-constraint constraints.txt \
     -r requirements.txt || stop "Not all packages could be installed, for the reason above"
-is_whole $work/venv ||
-    stop "The packages are not as they should be, for the reason above. A setting of uv's? Try" \
-        "UV_NO_CONFIG=1 make setup"
+is_whole $work/venv || stop "The packages are not as they should be, for the reason above." \
+    "A setting of uv's? Try UV_NO_CONFIG=1 make setup"
 if [ -e .venv ] && ! is_whole .venv 2>/dev/null; then
     mv .venv $work/old
 fi

@@ -55,7 +55,7 @@ def keys_of_single_bits():
     return keys('array row column learning_rate draw_seed', *groups,
                 (['U', 'W'], [0], [0], [.1], [1234]),
                 (['W'], [0], [0], [.05, .02, .01], [1234]),
-                (['W'], [0], [0], [.1], range(10)))
+                (['W'], [0], [0], [.1], range(5)))
 
 
 TWENTY = [*range(20), 1234]
@@ -79,8 +79,8 @@ KEYS = {
                         (['without_W'], [2], ['upright'], range(10)),
                         (['last_state'], [.1], ['upright'], range(10))),
     'turned.csv': keys('network learning_rate trained_on draw_seed',
-                       (['recurrent'], [.1], ['upright', 'turned'], range(5)),
-                       (['linear'], [.5], ['upright', 'turned'], range(5))),
+                       (['recurrent'], [.1], ['upright', 'turned'], range(3)),
+                       (['linear'], [.5], ['upright', 'turned'], range(3))),
     'ink.csv': keys_with_starts('network learning_rate steps',
                                 (['recurrent'], [.1], [1000, 0], range(10)),
                                 (['row_biases'], [8], [1000], range(10)),
@@ -102,7 +102,7 @@ KEYS = {
     'starts.csv': keys_with_starts('network mini_batch_size steps learning_rate',
                                    (['recurrent'], [100], [1000, 4000], [.1], range(10)),
                                    (['recurrent'], [100], [2000], [.05], range(10)),
-                                   (['recurrent'], [100], [1000, 2000, 4000], [.2], range(10)),
+                                   (['recurrent'], [100], [1000, 2000], [.2], range(10)),
                                    (['recurrent'], [400], [250], [.8], range(10)),
                                    (['recurrent'], [400], [1000], [.2], range(10)),
                                    (['last_state'], [100], [1000], [.1], range(10)),

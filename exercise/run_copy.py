@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from ipykernel.zmqshell import KernelMagics
 
 END = 'Train'  # from this section on, no cell is run
-# Bytes of memory that are reserved (the notebook needs a third), bytes of a file that a copy writes,
+# Bytes of memory that are reserved (the notebook needs a third), bytes of a file that is written,
 # and seconds of computing, in case that the program which should stop this one is gone.
 LIMITS = {'RLIMIT_AS': 3 * 2**30, 'RLIMIT_FSIZE': 100 * 2**20, 'RLIMIT_CPU': 600}
 

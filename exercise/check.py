@@ -574,6 +574,8 @@ def name_in(error):
 def described(error):
     """Return what is told of an error: one line of at most 300 characters that can be printed."""
     text = str(error) if isinstance(error, Wrong) else '%s: %s' % (type(error).__name__, error)
+    if isinstance(error, SyntaxError):
+        text = '%s: %s, in line %s of its cell' % (type(error).__name__, error.msg, error.lineno)
     if name_in(error):
         text += ': is it misspelt, or was its cell not run?'
     line = text.strip().partition('\n')[0][:300]
@@ -708,7 +710,10 @@ def watch(shell):
 
 
 if get_ipython():
+    earlier = globals().get('session')  # importlib.reload runs this again, as nbgrader's cells do
     session = watch(get_ipython())
+    if earlier:
+        session.cells = earlier.cells
 
 
 def verdict(title):

@@ -25,10 +25,16 @@ HEADER = ['copy', *check.PLACES, 'right', 'what to mend', 'checked']
 WORDS = {check.RIGHT: 'right', check.EMPTY: 'empty', check.WRONG: 'wrong', check.WAITS: '-'}
 
 
+def name_in_table(path):
+    """Return what a copy is called in the table: its file, as no spreadsheet takes for a formula."""
+    name = shown(path)
+    return "'" + name if name.startswith(('=', '+', '-', '@')) else name
+
+
 def find_copies(folder):
     """Return the notebooks in a folder and in those below it, {name: path}, sorted."""
     paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() == '.ipynb')
-    return {shown(path.relative_to(folder)): path for path in paths
+    return {name_in_table(path.relative_to(folder)): path for path in paths
             if '.ipynb_checkpoints' not in path.parts and not path.name.startswith('._')}  # macOS's
 
 

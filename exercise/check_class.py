@@ -26,7 +26,7 @@ WORDS = {check.RIGHT: 'right', check.EMPTY: 'empty', check.WRONG: 'wrong', check
 
 
 def name_in_table(path):
-    """Return what a copy is called in the table: its file, as no spreadsheet takes for a formula."""
+    """Return how the table calls a copy: its file, which no spreadsheet takes for a formula."""
     name = shown(path)
     return "'" + name if name.startswith(('=', '+', '-', '@')) else name
 

@@ -1,8 +1,8 @@
 # make lists the targets. Most need .venv, which tools/setup.sh makes at the first call.
 
-# What computes runs in this environment and no other. Kept is what a machine may need to find and
-# start programs; out stays what could change a result, as PYTHONPATH, THEANO_FLAGS, OPENBLAS_* and
-# settings in the user's home folder or in /etc/dask.
+# All that computes runs in this environment. It has what a machine may need to find and start
+# programs. What could change a result stays out: PYTHONPATH, THEANO_FLAGS, OPENBLAS_*, settings in
+# the user's home folder or in /etc/dask.
 CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.uv/home" TMPDIR="$${TMPDIR:-/tmp}" \
 	LD_LIBRARY_PATH="$$LD_LIBRARY_PATH" LC_ALL=C PYTHONUTF8=1 JUPYTER_NO_CONFIG=1 \
 	DASK_ROOT_CONFIG="$$PWD/.uv/home" DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS"

@@ -7,11 +7,12 @@ make, so that a mistake in one place is not another's. Weights and random number
 
 A verdict is the first of these that applies, with an example each:
 
-empty  The lines are missing.        "not written yet: make cost from y_prob and y"
+empty  The lines are missing, or a line with raise NotImplementedError was left in.
+                                     "not written yet: make cost from y_prob and y"
 wrong  Its cell stopped with an error that can only be its own.
                                      "stops with SyntaxError: invalid syntax"
 wrong  Its cell overwrote something. "x is no longer T.tensor3('x'): take out the line ..."
-waits  Another cell did.             "cannot be checked before all cells from "Inputs" on are run"
+waits  Another cell did.             "cannot be checked: x is no longer T.tensor3('x'). Another ..."
 right  Its function finds nothing.
 wrong  Its function finds a mistake. "cost has the wrong sign: ..."
 waits  Something else fails, and an earlier place is not right.
@@ -178,10 +179,9 @@ def expect_depends(nb, name, *others):
                         % (name, on, on))
 
 
-def expect_unless_whole(nb, name, test, rtol=0):
-    """Expect what test, a function, expects; or that a symbol is right if computed from images.
-
-    So it may be made in another way than from the symbol before it.
+def expect_here_or_from_images(nb, name, test, rtol=0):
+    """Run test, a function. Where it finds a mistake, the symbol passes all the same if it is right
+    when computed from x, y and the weights: a student may skip the names in between.
     """
     try:
         test(nb)
@@ -197,7 +197,7 @@ def expect_unless_whole(nb, name, test, rtol=0):
 
 # The places.
 
-def one_hot_labels(nb):
+def check_one_hot_labels(nb):
     expect(callable(nb.onehot), 'onehot must stay a function, and is a %s: indent your lines as '
            'far as the others in it' % type(nb.onehot).__name__)
     for inp in np.array([2, 0, 9, 2]), [5], np.array([[7], [0]], dtype='uint8'):
@@ -231,7 +231,7 @@ def first_value(nb, weight):
     return weight.get_value()
 
 
-def weights(nb):
+def check_weights(nb):
     stream = np.random.RandomState(1234)
     shapes = {'U': (nb.input_d, nb.hidden_d), 'W': (nb.hidden_d, nb.hidden_d),
               'V': (nb.hidden_d, nb.output_d)}
@@ -288,7 +288,7 @@ def usual_mistakes(values):
     }
 
 
-def states(nb):
+def check_states(nb):
     hint = 'x[:, t, :], (n, 28), goes with U, and h_states, (n, %d), with W' % nb.hidden_d
     wanted = [nb.h_states, nb.h_states_sum]
     expect_symbols(nb, 'h_states', 'h_states_sum')
@@ -321,10 +321,10 @@ def states(nb):
            'them' % (len(h), IMAGES))
 
 
-def prediction(nb):
+def check_prediction(nb):
     expect_symbols(nb, 'y_prob')
     expect_depends(nb, 'y_prob', 'V', 'b_V')
-    expect_unless_whole(nb, 'y_prob', prediction_from_sum)
+    expect_here_or_from_images(nb, 'y_prob', prediction_from_sum)
     expect_depends(nb, 'y_pred', 'y_prob')
     _, right = example(nb)
     y_pred = compute(nb, {'y_prob': right['y_prob']}, nb.y_pred, '')
@@ -352,13 +352,13 @@ def prediction_from_sum(nb):
     expect_close(y_prob, right, 'y_prob is not the softmax of the mean state times V plus b_V')
 
 
-def costs(nb):
+def check_costs(nb):
     expect_symbols(nb, 'cost')
     expect_depends(nb, 'cost', 'y')
     expect(nb.cost.ndim == 0, 'cost must be one number, the mean over the mini-batch, and has %d '
            'dimension(s)' % nb.cost.ndim)
     # Not closer, since a small number may be added inside the logarithm.
-    expect_unless_whole(nb, 'cost', cost_from_probabilities, rtol=1e-4)
+    expect_here_or_from_images(nb, 'cost', cost_from_probabilities, rtol=1e-4)
 
 
 def cost_from_probabilities(nb):
@@ -410,7 +410,7 @@ def new_values(nb):
     return new
 
 
-def update(nb):
+def check_updates(nb):
     """Test the new values that updates has, for given values of the gradients."""
     new = new_values(nb)
     values, _ = example(nb)
@@ -436,7 +436,7 @@ def update(nb):
 
 # The given cells. Those that places start from raise Overwritten.
 
-def imports(nb):
+def check_imports(nb):
     for name, module in {'theano': theano, 'T': T, 'np': np}.items():
         if getattr(nb, name) is not module:
             raise Overwritten(name, 'the module ' + module.__name__, 'Imports')
@@ -445,7 +445,7 @@ def imports(nb):
                           'restart the kernel)', 'Imports')
 
 
-def data(nb):
+def check_data(nb):
     order = np.random.RandomState(0).permutation(50000)
     shuffled = nb.train_set[0][order], nb.train_set[1][order]
     for images, labels, encoded, right, text in [
@@ -460,7 +460,7 @@ def data(nb):
                '%s must be onehot(%s)' % (encoded, labels))
 
 
-def hyper_parameters(nb):
+def check_hyper_parameters(nb):
     right = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
              'draw_seed': 1234, 'input_d': 28, 'output_d': 10, 'time_steps': 28}
     for name, value in right.items():
@@ -468,7 +468,7 @@ def hyper_parameters(nb):
         expect(found == value, '%s must be %s, and is %s' % (name, value, found))
 
 
-def variables(nb):
+def check_variables(nb):
     if nb.time_steps != 28:
         raise Overwritten('time_steps', '28', 'Hyper-parameters')
     if nb.learning_rate <= 0:
@@ -479,7 +479,7 @@ def variables(nb):
             raise Overwritten(name, 'the variable of section "Weights"', 'Weights')
 
 
-def inputs(nb):
+def check_inputs(nb):
     for name, maker in {'x': T.tensor3, 'y': T.matrix}.items():
         value = getattr(nb, name)
         is_input = isinstance(value, theano.Variable) and value.owner is None
@@ -487,7 +487,7 @@ def inputs(nb):
             raise Overwritten(name, "T.%s('%s')" % (maker.__name__, name), 'Inputs')
 
 
-def gradients(nb):
+def check_gradients(nb):
     """Test whether grad_U and so on are the gradients of cost as it is now."""
     values, _ = example(nb)
     given = [getattr(nb, own) for own in GRADIENTS.values()]
@@ -500,7 +500,7 @@ def gradients(nb):
             raise Overwritten(own, 'the gradient of cost', 'Gradients')
 
 
-def functions(nb):
+def check_functions(nb):
     """Test cost_pred and sgd_step, beginning with the first weights."""
     expect(not nb.initial[3].any() and not nb.initial[4].any(), 'the biases must start at 0')
     x, y = nb.X_train[:100], nb.Y_train[:100]
@@ -532,18 +532,24 @@ class Place(NamedTuple):
 # In the order of the notebook.
 PLACES = {
     'One-hot labels': Place('make the array onehot, of shape (len(inp), 10), from inp',
-                            ['onehot'], [imports], one_hot_labels),
+                            ['onehot'], [check_imports], check_one_hot_labels),
     'Weights': Place("draw U, W and V from rng, in this order, within Glorot's bounds",
-                     ['U', 'W', 'V'], [imports], weights),
+                     ['U', 'W', 'V'], [check_imports], check_weights),
     'Hidden states': Place('make the next h_states, and add it to h_states_sum',
-                           ['h_states', 'h_states_sum'], [imports, variables, inputs], states),
+                           ['h_states', 'h_states_sum'],
+                           [check_imports, check_variables, check_inputs], check_states),
     'Prediction': Place('make y_prob from h_states_sum, V and b_V',
-                        ['y_prob'], [imports, variables, inputs], prediction),
-    'Cost': Place('make cost from y_prob and y', ['cost'], [imports, inputs], costs),
+                        ['y_prob'], [check_imports, check_variables, check_inputs],
+                        check_prediction),
+    'Cost': Place('make cost from y_prob and y', ['cost'],
+                  [check_imports, check_inputs], check_costs),
     'Compile': Place('make updates, a list of five pairs',
-                     ['updates'], [imports, variables, inputs, gradients], update),
+                     ['updates'],
+                     [check_imports, check_variables, check_inputs, check_gradients],
+                     check_updates),
 }
-GIVEN = [imports, hyper_parameters, data, variables, inputs, gradients, functions]
+GIVEN = [check_imports, check_hyper_parameters, check_data, check_variables, check_inputs,
+         check_gradients, check_functions]
 # What later places start from. Where one is missing, it may be an earlier place's fault.
 MADE = ['y_pred', 'weights', *GRADIENTS.values(),
         *(name for place in PLACES.values() for name in place.makes)]
@@ -594,11 +600,12 @@ def can_only_be_its_own(error):
     """Say whether an error is the fault of the place that it is found in, and no earlier one's."""
     if name_in(error):
         return name_in(error) not in MADE
+    # Not of a Lacks or an Overwritten: they may be another place's.
     return type(error) is Wrong or advice_on(error) is not None
 
 
 def names_set_by(source):
-    """Return the global names that a cell sets; where it is no Python, by what its lines begin."""
+    """Return the names that a cell sets; if it is not Python, the words its lines begin with."""
     source = re.sub(r'^\s*[%!].*', '', source, flags=re.MULTILINE)  # without magics
     try:
         symbols = symtable.symtable(source, 'cell', 'exec').get_symbols()
@@ -674,8 +681,8 @@ class Session:
             if self.verdict(earlier)[0] in (EMPTY, WRONG):
                 return WAITS, 'cannot be checked before "%s" is right' % earlier
         if isinstance(error, Overwritten):
-            return WAITS, ('cannot be checked before all cells from "%s" on are run again: %s'
-                           % (error.section, error))
+            return WAITS, ('cannot be checked: %s. Another cell set it: take that line out, and '
+                           'run all cells from "%s" on' % (error, error.section))
         if isinstance(error, Wrong):
             return WRONG, described(error)
         return WRONG, 'stops with %s%s' % (described(error), advice_on(error) or '')

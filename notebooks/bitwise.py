@@ -179,7 +179,8 @@ def verdict(arrays, expected=None):
 def canary():
     """Return small computations like those of mnist_rnn.ipynb, a list of arrays.
 
-    Its tanh, exp and log get arguments in -10 to 8, -19 to 0 and 4e-6 to 9.
+    In the notebook tanh, exp and log get arguments in -10 to 8, -19 to 0 and 4e-6 to 9; here they
+    get these and more.
     """
     import numpy as np
     rng = np.random.RandomState(0)

@@ -4,9 +4,16 @@ import pytest
 
 
 @pytest.fixture(scope='session')
-def nb():
-    """The names that the saved notebook makes, up to sgd_step."""
+def notebook_once():
+    """The names that the saved notebook makes, up to sgd_step; made once for all tests."""
     return cells.run_cells('sgd_step')
+
+
+@pytest.fixture
+def nb(notebook_once):
+    """The same, with the initial weights again after each test."""
+    yield notebook_once
+    notebook_once.set_weights(notebook_once.initial)
 
 
 @pytest.fixture

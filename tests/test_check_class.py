@@ -48,7 +48,8 @@ def school(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('name, row', [
     ('copy', [*check.PLACES, 'right', 'what to mend']),
-    ('ann.ipynb', ['right'] * 4 + ['wrong', '-', '4', 'Cost: not the mean']),
+    ('ann.ipynb', ['right'] * 4 + ['wrong', '-', '4',
+                   'Cost: not the mean; Compile: cannot be checked']),
     ('ann.IPYNB', ['right'] * 6 + ['6', 'a given cell was changed']),
     ('ben.ipynb', ['-'] * 6 + ['0', 'is not UTF-8 text'])])
 def test_row(school, name, row):

@@ -70,4 +70,3 @@ def test_one_step_as_in_numpy(nb):
     assert np.isclose(nb.sgd_step(images, nb.onehot(labels))[0], cost, rtol=1e-12)
     for weight, value in zip(nb.weights, expected):
         assert np.allclose(weight.get_value(), value, rtol=0, atol=1e-12), weight.name
-    nb.set_weights(nb.initial)  # for the other files' tests

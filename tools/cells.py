@@ -76,7 +76,7 @@ def with_sections(cells):
 
 
 def run_until(until, parameters):
-    """Do what run_cells does, but draw figures and keep what the cells set of Matplotlib."""
+    """Run the cells. run_cells sees to it that nothing is drawn and Matplotlib's settings stay."""
     names = {'__name__': '__main__'}
     for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type != 'code':

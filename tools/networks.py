@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import itertools
-from types import SimpleNamespace
+from typing import Callable, NamedTuple
 
 import cells  # first: it sets the pins before NumPy is imported
 import numpy as np
@@ -26,10 +26,21 @@ def notebook():
         return cells.run_cells('cost', hidden_d=100)
 
 
-# Networks. Each function takes the notebook's names and returns a namespace: the weights (shared
-# variables); draw, a function that draws their initial values from a random generator; the states,
-# a list of the 28 hidden states (n, hidden units), empty where there are none; and the scores
-# (n, 10), which a softmax turns into probabilities.
+# Networks. Each function takes the notebook's names and returns Symbols.
+
+class Symbols(NamedTuple):
+    """What a network is made of.
+
+    weights: shared variables. draw: a function that draws their initial values, a list, from a
+    random generator. scores: (n, 10), which a softmax turns into probabilities. states: the 28
+    hidden states, each (n, hidden units); none in a network without any.
+    """
+
+    weights: list
+    draw: Callable
+    scores: object
+    states: list = ()
+
 
 def rows_of(nb):
     """Return the 28 rows of the images, each (n, 28)."""
@@ -60,16 +71,11 @@ def draw_weights(rng, hidden_d=100):
     return [U, W, V, np.zeros(hidden_d), np.zeros(10)]
 
 
-def network(weights, draw, scores, states=()):
-    """Return what the functions of this part return."""
-    return SimpleNamespace(weights=list(weights), draw=draw, scores=scores, states=list(states))
-
-
 def recurrent(nb):
     """The notebook's network."""
     scores = T.dot(nb.h_states_sum / 28, nb.V) + nb.b_V
     states = unrolled(nb, rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return network(nb.weights, draw_weights, scores, states)
+    return Symbols(nb.weights, draw_weights, scores, states)
 
 
 def linear(nb):
@@ -82,7 +88,7 @@ def linear(nb):
     scores = b
     for t, row in enumerate(rows_of(nb)):
         scores = scores + T.dot(row, P[t])
-    return network([P, b], draw, scores)
+    return Symbols([P, b], draw, scores)
 
 
 def without_W(nb):
@@ -93,7 +99,7 @@ def without_W(nb):
 
     states = [T.tanh(nb.b_hidden + T.dot(row, nb.U)) for row in rows_of(nb)]
     scores = scores_of_mean(states, nb.V, nb.b_V)
-    return network([nb.U, nb.V, nb.b_hidden, nb.b_V], draw, scores, states)
+    return Symbols([nb.U, nb.V, nb.b_hidden, nb.b_V], draw, scores, states)
 
 
 def row_biases(nb):
@@ -105,14 +111,14 @@ def row_biases(nb):
     B = theano.shared(np.zeros((28, 100)))
     states = [T.tanh(B[t] + T.dot(row, nb.U)) for t, row in enumerate(rows_of(nb))]
     scores = scores_of_mean(states, nb.V, nb.b_V)
-    return network([nb.U, nb.V, B, nb.b_V], draw, scores, states)
+    return Symbols([nb.U, nb.V, B, nb.b_V], draw, scores, states)
 
 
 def last_state(nb):
     """The network whose answer is read from the last state alone."""
     scores = T.dot(nb.h_states, nb.V) + nb.b_V
     states = unrolled(nb, rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return network(nb.weights, draw_weights, scores, states)
+    return Symbols(nb.weights, draw_weights, scores, states)
 
 
 def by_columns(nb):
@@ -120,7 +126,7 @@ def by_columns(nb):
     columns = [nb.x[:, :, t] for t in range(28)]
     states = unrolled(nb, columns, nb.U, nb.W, nb.b_hidden)
     scores = scores_of_mean(states, nb.V, nb.b_V)
-    return network(nb.weights, draw_weights, scores, states)
+    return Symbols(nb.weights, draw_weights, scores, states)
 
 
 def two_layers(nb):
@@ -138,7 +144,7 @@ def two_layers(nb):
     U, W, V, b_hidden, b_V, U_2, W_2, b_hidden_2 = weights
     first = unrolled(nb, rows_of(nb), U, W, b_hidden)
     second = unrolled(nb, first, U_2, W_2, b_hidden_2)
-    return network(weights, draw, scores_of_mean(second, V, b_V), second)
+    return Symbols(weights, draw, scores_of_mean(second, V, b_V), second)
 
 
 def wide(nb):
@@ -149,7 +155,7 @@ def wide(nb):
     weights = [theano.shared(value) for value in draw(np.random.RandomState(0))]
     U, W, V, b_hidden, b_V = weights
     states = unrolled(nb, rows_of(nb), U, W, b_hidden)
-    return network(weights, draw, scores_of_mean(states, V, b_V), states)
+    return Symbols(weights, draw, scores_of_mean(states, V, b_V), states)
 
 
 NETWORKS = {function.__name__: function for function in [

@@ -7,6 +7,7 @@ from latex2mathml.converter import convert
 from nbconvert.exporters import html
 
 BUILD = cells.ROOT / 'build'  # where pages are written
+OURS = {cells.NOTEBOOKS / (name + '.ipynb'): name + '.html' for name in cells.NAMES}
 
 
 class Renderer(html.IPythonRenderer):
@@ -27,8 +28,8 @@ class Renderer(html.IPythonRenderer):
         address = urllib.parse.urlsplit(url)
         if address.path and not address.scheme:
             path = os.path.relpath(os.path.join(self.path, address.path), BUILD)
-            if address.path.endswith('.ipynb') and '/' not in address.path:
-                path = address.path.replace('.ipynb', '.html')
+            if (BUILD / path).resolve() in OURS:
+                path = OURS[(BUILD / path).resolve()]
             url = address._replace(path=path).geturl()
         return super().link(text, url, title)
 

@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError
 
 def stop(signal_number, frame):
     """End at once, where Ctrl-C would show what each library was doing. The workers end with us."""
-    print('\nmake runs was interrupted: call it again to go on', file=sys.stderr, flush=True)
+    print('\nInterrupted: call it again to go on', file=sys.stderr, flush=True)
     os._exit(130)
 
 
@@ -133,4 +133,9 @@ def main():
 
 
 if __name__ == '__main__':
-    work() if sys.argv[1:] == ['worker'] else main()
+    if sys.argv[1:] == ['worker']:
+        work()
+    elif sys.argv[1:]:
+        sys.exit('usage: python tools/runs.py [worker]')
+    else:
+        main()

@@ -43,7 +43,8 @@ trap 'rm -rf $work' EXIT
 trap 'exit 1' HUP INT TERM
 
 # uv finds or downloads Python 3.11 and installs the packages. An old one lacks --build-constraint.
-wheel=uv-0.13.9
+version=0.13.9
+wheel=uv-$version
 if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
     uv=uv
 elif uv=.uv/$wheel.data/scripts/uv && ! $uv --version >/dev/null 2>&1; then
@@ -55,7 +56,7 @@ elif uv=.uv/$wheel.data/scripts/uv && ! $uv --version >/dev/null 2>&1; then
         "above. Install what it lacks (on Debian, apt install python3-venv), or install uv"
     # Downloaded and unpacked, not installed: pip.conf may send what is installed elsewhere.
     $work/python/bin/python -m pip download --quiet --disable-pip-version-check --no-deps \
-        --only-binary :all: --dest $work uv==0.13.9 ||
+        --only-binary :all: --dest $work uv==$version ||
         stop "uv could not be downloaded, for the reason above"
     $work/python/bin/python -m zipfile -e $work/uv-*.whl $work
     chmod +x $work/$wheel.data/scripts/uv

@@ -26,7 +26,7 @@ class TableError(Exception):
 def keys(columns, *groups):
     """Return the keys of a table: in each group all combinations of the values of the columns.
 
-    columns: names, parted by blanks. A group has a list of values for each of them.
+    columns: names, separated by spaces. A group has a list of values for each of them.
     """
     return [dict(zip(columns.split(), values))
             for group in groups for values in itertools.product(*group)]
@@ -137,8 +137,8 @@ def is_number(column, text):
 def read(name):
     """Return the rows of the table data/name, {key: row}, where a key is a tuple of texts.
 
-    A table that is not there has no rows. Raises TableError for a row that is cut, stands twice,
-    has a key that is none of KEYS[name], or something that is no number.
+    A table that is not there has no rows. Raises TableError for a row that is cut off, appears
+    twice, has a key that is none of KEYS[name], or something that is no number.
     """
     path = DATA / name
     if not path.exists():
@@ -190,7 +190,7 @@ def load(name):
     rows = read(name)
     lost = missing(name, rows)
     if lost:
-        raise TableError('%s lacks %d rows, the first with the key %s: make runs makes them'
+        raise TableError('%s lacks %d row(s), the first with the key %s: make runs makes them'
                          % (DATA / name, len(lost), ','.join(key_in_texts(lost[0]))))
     text = as_text(name, rows)
     return np.genfromtxt(io.StringIO(text), delimiter=',', names=True, dtype=None,

@@ -269,14 +269,14 @@ def test_mistake_costs_its_own_place_only(session, title, source):
     (['x'], [RIGHT_LOOP], 'Hidden states', check.WRONG,
      "stops with NameError: name 'x' is not defined: is it misspelt, or was its cell not run?"),
     ([], ['x = X_train[:5]'], 'Hidden states', check.WAITS,
-     'cannot be checked: x is no longer '
-     "T.tensor3('x')"),
+     "cannot be checked: x is no longer T.tensor3('x'). Another cell set it: take that line out, "
+     'and run all cells from "Inputs" on'),
     ([], ['T = 3'], 'Hidden states', check.WAITS,
-     'cannot be checked: T is no longer the '
-     'module theano.tensor'),
+     'cannot be checked: T is no longer the module theano.tensor. Another cell set it: take that '
+     'line out, and run all cells from "Imports" on'),
     ([], ['W = theano.shared(W.get_value())'], 'Hidden states', check.WAITS,
-     'cannot be checked: W is no longer the '
-     'variable of section "Weights"'),
+     'cannot be checked: W is no longer the variable of section "Weights". Another cell set it: '
+     'take that line out, and run all cells from "Weights" on'),
     ([], ['cost = T.nosuch(y)', 'cost = T.mean(%s)' % CROSS_ENTROPY], 'Cost', check.RIGHT, 'right'),
     ([], 3 * [MEAN_IN_PLACE], 'Prediction', check.RIGHT, 'right')])
 def test_verdict(session, deleted, sources, title, kind, text):

@@ -370,10 +370,11 @@ def test_two_calls_at_once_are_one_too_many(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def client():
-    """A client of a Dask cluster of one worker."""
-    with distributed.Client(n_workers=1, threads_per_worker=1,
-                            dashboard_address='localhost:0') as client:
+def client(monkeypatch):
+    """A client of a Dask cluster of one worker, as make runs makes it."""
+    monkeypatch.delenv('DASK_SCHEDULER_ADDRESS', raising=False)
+    monkeypatch.setattr(runs, 'number_of_workers', lambda: 1)
+    with runs.connect() as client:
         yield client
 
 

@@ -69,31 +69,39 @@ def test_pixels_do_not_count_elsewhere(monkeypatch, outputs, count):
     assert len(list(rerun.differences(notebook(FIGURE), notebook(*outputs)))) == count
 
 
+@pytest.fixture
+def executed(monkeypatch):
+    """A notebook; rerun takes it for what comes out when one is executed."""
+    found = notebook(PRINTED, FIGURE, file='some.png')
+    monkeypatch.setattr(rerun, 'execute', lambda path, saved, pinned: found)
+    return found
+
+
 @pytest.mark.parametrize('bits, outputs, well', [
     (bitwise.YES, [], True), (bitwise.YES, [PRINTED], False), ('reproducible: no', [], False)])
-def test_only_the_saved_outputs_with_the_same_bits_are_well(monkeypatch, file, bits, outputs, well):
-    monkeypatch.setattr(rerun, 'execute', lambda path, pinned: notebook(*outputs, file='some.png'))
+def test_only_the_saved_outputs_with_the_same_bits_are_well(monkeypatch, executed, file, bits,
+                                                            outputs, well):
+    executed.cells[1].outputs = outputs
     monkeypatch.setattr(bitwise, 'pin', lambda: bits)
     assert rerun.verify([file], pinned=True) == well
 
 
-@pytest.mark.parametrize('executed', [
-    notebook(file='some.png', text='## Another'), notebook(file='some.png', alt='A new text'),
-    new_notebook(cells=notebook().cells[:1])])
-@pytest.mark.parametrize('action', [rerun.verify, rerun.save])
-def test_notebook_that_was_changed_while_it_ran_is_kept(monkeypatch, file, executed, action):
-    monkeypatch.setattr(rerun, 'execute', lambda path, pinned: executed)
-    with pytest.raises(cells.NotebookError, match='some.ipynb was changed while it ran'):
-        action([file], pinned=False)
-    assert cells.read(file) == notebook(file='some.png')
-
-
-def test_notebook_and_its_picture_are_saved(monkeypatch, file):
-    executed = notebook(PRINTED, FIGURE, file='some.png')
-    monkeypatch.setattr(rerun, 'execute', lambda path, pinned: executed)
+def test_notebook_and_its_picture_are_saved(executed, file):
     rerun.save([file], pinned=False)
     assert cells.read(file) == executed
     assert file.with_name('some.png').read_bytes() == b'a picture'
+
+
+@pytest.mark.parametrize('edited', [
+    notebook(text='## Another'), notebook(alt='A new text'), new_notebook()])
+def test_notebook_that_was_changed_while_it_ran_is_kept(monkeypatch, file, edited):
+    def execute(path, saved, pinned):
+        nbformat.write(edited, path)
+        return notebook(FIGURE)
+    monkeypatch.setattr(rerun, 'execute', execute)
+    with pytest.raises(cells.NotebookError, match='some.ipynb was changed while it ran'):
+        rerun.save([file], pinned=False)
+    assert cells.read(file) == edited
 
 
 def test_all_files_are_replaced_or_none(tmp_path):

@@ -1,13 +1,14 @@
 """Turns a notebook into an HTML page that needs no network and no other file."""
 import os
 import urllib.parse
+from pathlib import Path
 
 import cells  # first: it sets the pins before NumPy is imported
 from latex2mathml.converter import convert
 from nbconvert.exporters import html
 
 BUILD = cells.ROOT / 'build'  # where pages are written
-OURS = {cells.NOTEBOOKS / (name + '.ipynb'): name + '.html' for name in cells.NAMES}
+OURS = [cells.NOTEBOOKS / (name + '.ipynb') for name in cells.NAMES]  # with links to each other
 
 
 class Renderer(html.IPythonRenderer):
@@ -27,10 +28,10 @@ class Renderer(html.IPythonRenderer):
         """Return a link as it is from build/: to another notebook's page, or to the file."""
         address = urllib.parse.urlsplit(url)
         if address.path and not address.scheme:
-            path = os.path.relpath(os.path.join(self.path, address.path), BUILD)
-            if (BUILD / path).resolve() in OURS:
-                path = OURS[(BUILD / path).resolve()]
-            url = address._replace(path=path).geturl()
+            target = Path(self.path, address.path).resolve()
+            if target in OURS:
+                target = file_of(target)
+            url = address._replace(path=os.path.relpath(target, BUILD)).geturl()
         return super().link(text, url, title)
 
 

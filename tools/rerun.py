@@ -74,14 +74,13 @@ class Client(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def execute(path, pinned):
-    """Return the notebook of a file, executed. Raises NotebookError."""
-    notebook = cells.read(path)
-    cells.clear_outputs(notebook)
-    metadata = copy.deepcopy(notebook.metadata)
+def execute(path, notebook, pinned):
+    """Return a copy of a notebook, whose file is path, executed. Raises NotebookError."""
+    executed = copy.deepcopy(notebook)
+    cells.clear_outputs(executed)
     print('Executing %s' % path, flush=True)
     kernels = KernelSpecManager(kernel_dirs=[])  # this environment's, none that the user installed
-    client = Client(notebook, AsyncKernelManager(kernel_spec_manager=kernels),
+    client = Client(executed, AsyncKernelManager(kernel_spec_manager=kernels),
                     record_timing=False, coalesce_streams=True, timeout=None, startup_timeout=600,
                     extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     client.on_cell_start = client.print_heading
@@ -95,21 +94,10 @@ def execute(path, pinned):
     except RuntimeError:
         cause = 'its Python process ended, perhaps for lack of memory (ours need 1 GiB)'
     else:
-        notebook.metadata = metadata  # nbclient has added to it
-        return notebook
+        executed.metadata = notebook.metadata  # nbclient has added to its copy
+        return executed
     raise cells.NotebookError('%s stopped in section "%s": %s'
                               % (path, client.section, cause.splitlines()[0]))
-
-
-def saved_now(path, executed):
-    """Return the notebook of a file. Raises NotebookError if another one was executed."""
-    saved = cells.read(path)
-    bare = copy.deepcopy([saved, executed])
-    for notebook in bare:
-        cells.clear_outputs(notebook)
-    if bare[0] != bare[1]:
-        raise cells.NotebookError('%s was changed while it ran: run it again' % path)
-    return saved
 
 
 # Comparing.
@@ -139,7 +127,7 @@ def first_lines(saved, here):
 
 
 def differences(saved, executed):
-    """Yield a text for each output in which two notebooks with the same cells differ."""
+    """Yield a text for each output in which a notebook differs from the same one, executed."""
     for (section, old_cell), new_cell in zip(cells.with_sections(saved.cells), executed.cells):
         old = outputs_of(old_cell)
         new = outputs_of(new_cell)
@@ -160,8 +148,9 @@ def verify(paths, pinned):
         print(bitwise.pin())
         well = False
     for path in paths:
-        executed = execute(path, pinned)
-        found = list(differences(saved_now(path, executed), executed))
+        saved = cells.read(path)
+        executed = execute(path, saved, pinned)
+        found = list(differences(saved, executed))
         if found:
             print('\n%s differs from what is saved in it:' % path, *found, sep='\n')
             well = False
@@ -191,14 +180,14 @@ def replace_all(files):
 def pictures_of(path, notebook):
     """Return the pictures of an executed notebook's cells whose metadata name a file for one."""
     files = {}
-    for section, cell in cells.with_sections(notebook.cells):
+    for cell in notebook.cells:
         if 'file' in cell.metadata:
-            pictures = [output.data['image/png'] for output in cell.outputs
-                        if 'image/png' in output.get('data', {})]
-            if not pictures:
-                raise cells.NotebookError('%s, section "%s": no figure for %s'
-                                          % (path, section, cell.metadata.file))
-            files[path.parent / cell.metadata.file] = base64.b64decode(pictures[0])
+            outputs = outputs_of(cell)
+            if 'output 1, image/png' not in outputs:
+                raise cells.NotebookError('%s, cell %s: no figure for %s'
+                                          % (path, cell.id, cell.metadata.file))
+            picture = base64.b64decode(outputs['output 1, image/png'])
+            files[path.parent / cell.metadata.file] = picture
     return files
 
 
@@ -206,12 +195,15 @@ def save(paths, pinned):
     """Execute notebooks and save them, with the pictures that the README shows: all or none."""
     if pinned and bitwise.pin() != bitwise.YES:
         raise cells.NotebookError('Nothing was executed: %s' % bitwise.pin())
-    executed = {path: execute(path, pinned) for path in paths}
+    before = {path: cells.read(path) for path in paths}
     files = {}
-    for path, notebook in executed.items():
-        saved_now(path, notebook)
-        files[path] = (nbformat.writes(notebook) + '\n').encode()
-        files.update(pictures_of(path, notebook))
+    for path in paths:
+        executed = execute(path, before[path], pinned)
+        files[path] = (nbformat.writes(executed) + '\n').encode()
+        files.update(pictures_of(path, executed))
+    for path in paths:
+        if cells.read(path) != before[path]:
+            raise cells.NotebookError('%s was changed while it ran: run it again' % path)
     replace_all(files)
     print('\nSaved: %s' % ', '.join(map(str, files)))
     return True
@@ -221,13 +213,11 @@ def make_pages(paths, pinned):
     """Execute notebooks and write their pages."""
     page.BUILD.mkdir(exist_ok=True)
     for path in paths:
-        executed = execute(path, pinned)
-        replace_all({page.file_of(path): page.render(path, executed)})
-        if path.resolve().parent == cells.NOTEBOOKS:
-            for name in cells.NAMES:
-                other = cells.NOTEBOOKS / (name + '.ipynb')
-                if not page.file_of(other).exists():  # a link leads to it
-                    replace_all({page.file_of(other): page.render(other, cells.read(other))})
+        notebook = cells.read(path)
+        replace_all({page.file_of(path): page.render(path, execute(path, notebook, pinned))})
+        for other in page.OURS if path.resolve() in page.OURS else ():
+            if not page.file_of(other).exists():  # a link leads to it
+                replace_all({page.file_of(other): page.render(other, cells.read(other))})
         print('\nThe page is %s' % os.path.relpath(page.file_of(path)))
     return True
 
@@ -237,13 +227,14 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('notebooks', nargs='+', type=Path, metavar='NOTEBOOK')
     parser.add_argument('--unpinned', action='store_true', help='do not fix rounding')
-    parser.add_argument('--page', action='store_const', dest='action', const=make_pages,
-                        default=verify, help='write build/NAME.html instead of comparing')
-    parser.add_argument('--save', action='store_const', dest='action', const=save,
+    parser.add_argument('--page', action='store_true',
+                        help='write build/NAME.html instead of comparing')
+    parser.add_argument('--save', action='store_true',
                         help='save the outputs in the notebooks instead of comparing')
     options = parser.parse_args()
+    action = make_pages if options.page else save if options.save else verify
     try:
-        well = options.action(options.notebooks, pinned=not options.unpinned)
+        well = action(options.notebooks, pinned=not options.unpinned)
     except cells.NotebookError as error:
         sys.exit('\n%s' % error)
     except (OSError, MemoryError) as error:  # a full disk, for example

@@ -39,14 +39,6 @@ def test_no_path_of_a_machine_is_saved(notebook):
     assert re.findall('/(?:home|root|tmp|Users)/', nbformat.writes(notebook)) == []
 
 
-def test_ids_of_cells_follow_the_rule(notebook):
-    """As hidden-states for the heading of Hidden states, and hidden-states-code below it."""
-    title = cells.title_of(notebook.cells[0])
-    for section, cell in cells.with_sections(notebook.cells):
-        slug = 'title' if section == title else re.sub('[^a-z0-9]+', '-', section.lower())
-        assert re.fullmatch(slug + '(-[a-z-]+)?', cell.id)
-
-
 @pytest.mark.parametrize('words', [
     'bitwise reproducible: yes\n', 'Testing accuracy: 91.050000 %\n',
     'fingerprint of the weights after step 1000: da6c38b71ba1ce4e\n'])

@@ -81,9 +81,15 @@ def test_only_the_saved_outputs_with_the_same_bits_are_well(monkeypatch, file, b
 def test_notebook_and_its_picture_are_saved(monkeypatch, file):
     executed = notebook(PRINTED, FIGURE, file='some.png')
     monkeypatch.setattr(rerun, 'execute', lambda path, saved, pinned: executed)
-    rerun.save([file], pinned=False)
+    assert rerun.save([file], pinned=False)
     assert cells.read(file) == executed
     assert file.with_name('some.png').read_bytes() == b'a picture'
+
+
+def test_nothing_is_saved_with_other_bits(monkeypatch, file):
+    monkeypatch.setattr(bitwise, 'pin', lambda: 'reproducible: no')
+    with pytest.raises(cells.NotebookError, match='Nothing was executed: reproducible: no'):
+        rerun.save([file], pinned=True)
 
 
 @pytest.mark.parametrize('edited', [

@@ -8,12 +8,9 @@ import hashlib
 import itertools
 from pathlib import Path
 
-import networks  # first: it sets the pins before NumPy is imported
-import bitwise
-import cells
+import cells  # first: it sets the pins before NumPy is imported
 import images
 import numpy as np
-import tables
 import theano
 import theano.tensor as T
 from networks import (START_SEED, accuracy, at_start, compiled, draw_batches, evaluated,
@@ -155,9 +152,9 @@ def distances(values, others):
 
 
 def runs_with_one_bit(number, place, learning_rate, start_seed, draw_seed, measured_at):
-    """Train the notebook's network twice, and return both Runs.
+    """Train the notebook's network twice, and return what run() returns, twice.
 
-    The second one's start differs by a bit, at this place in the array with this number.
+    The second start differs by a bit, at this place in the array with this number.
     """
     network = at_start('recurrent', start_seed)
     batches = draw_batches(draw_seed, measured_at[-1])
@@ -239,7 +236,7 @@ AMOUNTS = {'down': [-4, -2, 2, 4], 'right': [-4, -2, 2, 4],
 
 
 def run_on_changed_images(network, learning_rate, trained_on, draw_seed, measured_at):
-    """Train a network on images that are changed at random; return the Run."""
+    """Train a network on images that are changed at random; return what run() returns."""
     rng = np.random.RandomState(draw_seed)
     batches = rng.randint(0, 50000, size=(measured_at[-1], 100))
     change = images.random_changes(trained_on, rng, batches.shape)
@@ -282,21 +279,23 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
     training = train(network, draw_batches(draw_seed, end), learning_rate)
     values = run(network, training, [end]).averages[end]
     places = {str(row): 28 * row + np.arange(10, 18) for row in range(28)}
-    blank = images.pixels_by_variation()[:67]
-    is_inner = np.isin(blank % 28, np.arange(4, 24))
+    blank = images.pixels_by_variation()[:67]  # in all training images
+    is_inner = np.isin(blank % 28, np.arange(4, 24))  # where ink is not rare
     places['edge'], places['inner'] = blank[~is_inner], blank[is_inner]
     cost, answers = evaluated(network, values, nb.X_test, nb.Yt_labels)
-    row = {}
+    found = {}
     for name, pixels in places.items():
         inked = images.with_pixels(nb.X_test, pixels, images.INK)
-        row['same_' + name] = accuracy(network, values, inked, answers)
-    states = network.states_of(nb.X_test[:1000])
-    for t in range(28):
-        inked = images.with_pixels(nb.X_test[:1000], places[str(t)], images.INK)
-        changes = network.states_of(inked) - states  # (28, 1000, hidden units)
-        norms = np.sqrt((changes ** 2).sum(axis=2))
-        row['left_%d' % t] = '%.6f' % (norms[27].mean() / norms[t].mean())
-    return row
+        found['same_' + name] = accuracy(network, values, inked, answers)
+    network.set_values(values)
+    states_of = theano.function([nb.x], T.stack(network.states))  # (28, n, hidden units)
+    states = states_of(nb.X_test[:1000])
+    for row in range(28):
+        inked = images.with_pixels(nb.X_test[:1000], places[str(row)], images.INK)
+        changes = states_of(inked) - states
+        norms = np.sqrt((changes ** 2).sum(axis=2)).mean(axis=1)
+        found['left_%d' % row] = '%.6f' % (norms[27] / norms[row])
+    return found
 
 
 def make_row(name, key):
@@ -307,11 +306,12 @@ def make_row(name, key):
 
 
 def checksum_of_code():
-    """Return a checksum of everything in this repository that decides what a row is."""
+    """Return a checksum of all in this repository that could change a row."""
+    paths = [*sorted(Path(__file__).parent.glob('*.py')), cells.NOTEBOOKS / 'bitwise.py',
+             cells.ROOT / 'requirements.txt', cells.ROOT / 'constraints.txt']
     code = hashlib.sha256()
-    for path in (__file__, networks.__file__, images.__file__, tables.__file__, cells.__file__,
-                 bitwise.__file__, cells.ROOT / 'requirements.txt', cells.ROOT / 'constraints.txt'):
-        code.update(Path(path).read_bytes())
+    for path in paths:
+        code.update(path.read_bytes())
     for cell in cells.saved('mnist_rnn').cells:
         code.update(cell.source.encode())
     return code.hexdigest()[:8]

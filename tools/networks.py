@@ -70,11 +70,6 @@ class Network:
         self.step = theano.function([nb.x, nb.y, rate], [cost, y_pred], updates=updates)
         self.evaluate = theano.function([nb.x, nb.y], [cost, y_pred])
 
-    @functools.cached_property
-    def states_of(self):
-        """A function of images that returns all hidden states, (28, n, hidden_d)."""
-        return theano.function([notebook().x], T.stack(self.states))
-
     def get_values(self):
         return [weight.get_value() for weight in self.weights]
 

@@ -68,8 +68,8 @@ def make_row_here(name, key, code_checksum):
 def make_missing_rows(client, name):
     """Make the rows that a table lacks, and add each to its file as it comes."""
     keys, rows = tables.KEYS[name], tables.read(name)
-    futures = [client.submit(make_row_here, name, keys[texts], experiments.CODE_CHECKSUM)
-               for texts in keys if texts not in rows]
+    futures = [client.submit(make_row_here, name, key, experiments.CODE_CHECKSUM)
+               for text, key in keys.items() if text not in rows]
     done = distributed.as_completed(futures)
     for future in tqdm(done, name, total=len(keys), initial=len(rows)):
         tables.add(name, future.result())

@@ -1,8 +1,8 @@
 """The tables in data/: which rows they have, and how they are read and written.
 
-A row is a training and what was measured on it, a dict of texts, {column: text}. Its first columns
-are its key: they say which training it is. experiments.py makes rows; runs.py, the studies and the
-tests read the tables through read() or load().
+A row is a training and what was measured on it, {column: text}. Its first columns are its key: they
+say which training it is. experiments.py makes rows; runs.py, the studies and the tests read the
+tables through read() or load().
 """
 import csv
 import io
@@ -25,8 +25,8 @@ class TableError(Exception):
 def keys(columns, *groups):
     """Return the keys of a table: in each group all combinations of the values of the columns.
 
-    They are {texts: {column: value}}, where the texts are the values as they stand in the file.
-    columns: names, separated by spaces. A group has a list of values for each of them. Where one is
+    They are {text: {column: value}}, where the text is as in the file, 'recurrent,0.1,3'. columns:
+    names, separated by spaces. A group has a list of values for each of them. Where one is
     start_seed, draw_seed follows, and is equal.
     """
     found = {}
@@ -35,7 +35,7 @@ def keys(columns, *groups):
             key = dict(zip(columns.split(), values))
             if 'start_seed' in key:
                 key['draw_seed'] = key['start_seed']
-            found[tuple(map(str, key.values()))] = key
+            found[','.join(map(str, key.values()))] = key
     return found
 
 
@@ -129,8 +129,8 @@ def key_columns(name):
 
 
 def key_of(name, row):
-    """Return the key of a row, a tuple of texts."""
-    return tuple(row[column] for column in key_columns(name))
+    """Return the key of a row, as it stands in the file."""
+    return ','.join(row[column] for column in key_columns(name))
 
 
 def is_number(column, text):
@@ -149,17 +149,17 @@ def fault_of(name, row, rows):
         return 'it has more or fewer values than there are columns'
     key = key_of(name, row)
     if key not in KEYS[name]:
-        return 'tools/tables.py has no row with the key %s' % ','.join(key)
+        return 'tools/tables.py has no row with the key %s' % key
     if key in rows:
-        return 'a row with the key %s stands above' % ','.join(key)
-    for column in list(row)[len(key):]:
-        if not is_number(column, row[column]):
-            return '%s is %r' % (column, row[column])
+        return 'a row with the key %s stands above' % key
+    for column, text in row.items():
+        if column not in KEYS[name][key] and not is_number(column, text):
+            return '%s is %r' % (column, text)
     return None
 
 
 def read(name):
-    """Return the rows of the table data/name, {key: row}, where a key is a tuple of texts.
+    """Return the rows of the table data/name, {key as it stands in the file: row}.
 
     A table that is not there has no rows. Raises TableError for a row that is cut off, appears
     twice, has a key that is none of KEYS[name], or something that is no number.
@@ -196,7 +196,7 @@ def load(name):
     missing = [key for key in KEYS[name] if key not in rows]
     if missing:
         raise TableError('%s lacks %d row(s), the first with the key %s: make runs makes them'
-                         % (DATA / name, len(missing), ','.join(missing[0])))
+                         % (DATA / name, len(missing), missing[0]))
     text = as_text(name, rows)
     return np.genfromtxt(io.StringIO(text), delimiter=',', names=True, dtype=None,
                          encoding='utf-8', deletechars='')

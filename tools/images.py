@@ -61,19 +61,9 @@ CHANGES = {
 }
 
 
-def random_changes(kind, rng, shape):
-    """Return a function for networks.train(): it changes each image by an amount of its own.
-
-    kind: turned, scaled, or upright, for which there is none. shape: (steps, n). rng draws the
-    amounts.
-    """
-    if kind == 'upright':
-        return None
+def changed_at_random(kind, rng, images):
+    """Return images, turned or scaled, each by an amount of its own, which rng draws."""
     lowest, highest = {'turned': (-30, 30), 'scaled': (60, 140)}[kind]
-    amounts = rng.uniform(lowest, highest, size=shape)
-
-    def change(k, images):
-        changed = [CHANGES[kind](image[None], amount) for image, amount in zip(images, amounts[k])]
-        return np.concatenate(changed)
-
-    return change
+    amounts = rng.uniform(lowest, highest, size=len(images))
+    changed = [CHANGES[kind](image[None], amount) for image, amount in zip(images, amounts)]
+    return np.concatenate(changed)

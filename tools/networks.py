@@ -155,14 +155,10 @@ def wide(nb):
     return Network(nb.weights, states, hidden_d=166)
 
 
-NETWORKS = {function.__name__: function for function in [
-    recurrent, linear, without_W, row_biases, last_state, by_columns, two_layers, wide]}
-
-
 @functools.cache
 def compiled(name):
-    """Return the Network with this name, compiled once in a process."""
-    return NETWORKS[name](notebook())
+    """Return the Network that the function with this name makes, compiled once in a process."""
+    return globals()[name](notebook())
 
 
 def at_start(name, start_seed=START_SEED):
@@ -183,23 +179,23 @@ def draw_batches(draw_seed, steps, mini_batch_size=100):
 def train(network, batches, learning_rate, change=None):
     """Take one SGD step on each of these mini-batches; after each, yield its cost and predictions.
 
-    batches: the indices of the images, (steps, n). change: a function that takes the number of the
-    step, from 0, and its images, and returns the images to train on.
+    batches: the indices of the images, (steps, n). change: a function that takes the images of a
+    step and returns those to train on.
     """
     nb = notebook()
-    for k, batch in enumerate(batches):
+    for batch in batches:
         images = nb.X_train[batch]
         if change:
-            images = change(k, images)
+            images = change(images)
         yield network.step(images, nb.Y_train[batch], learning_rate)
 
 
 def run(network, training, measured_at, averaged=100):
     """Take all steps of a training, and return what it leaves, as attributes.
 
-    costs: of all steps. values: the network's after each step in measured_at, {step: values}; step
-    0 is the start. averages: the same, but each is the average of the last values up to that step.
-    averaged: of how many.
+    costs: of all steps. values: the network's after the steps in measured_at, {step: values}, where
+    step 0 is the start. averages: {step: the mean of the values after the last steps up to it}.
+    averaged: of how many steps.
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)

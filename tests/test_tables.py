@@ -123,6 +123,7 @@ def small(tmp_path, monkeypatch):
     (HEAD + 'linear,1,91.00\nlinear,1,91.00\n', 'line 3: a row with the key linear,1 stands above'),
     (HEAD + 'linear,01,91.00\n', 'line 2: tools/tables.py has no row with the key linear,01'),
     (HEAD + 'line\xff,1,91.00\n', 'line 2: tools/tables.py has no row with the key line\ufffd,1'),
+    (HEAD + '"linear,0,1\nlinear,1,1\n', 'line 2: tools/tables.py has no row with the key "lin'),
     (HEAD + 'linear,1\n', 'line 2: it has more or fewer values than there are columns'),
     (HEAD + 'linear,1,91.linear,1,91.00\n', 'line 2: it has more or fewer values than there are'),
     (HEAD + 'linear,0,90.00\nlinear,1,9', 'line 3: its end is missing'),
@@ -140,7 +141,7 @@ def test_damaged_row_is_named(small, content, told):
 
 @pytest.mark.parametrize('content, told', [
     ('', 'git checkout brings it back'),
-    ('seed,network,test\n', 'git checkout brings it back'),
+    ('network,draw_seeds,test\nlinear,0,90.00\n', 'git checkout brings it back'),
     ('\xff\xfe\x00', 'git checkout brings it back'),
     (HEAD + 'linear,0,90.00\nlinear,1,91.00\nrecurrent,1,93.00\n',
      r'lacks 1 row\(s\), the first with the key recurrent,0: make runs makes them')])
@@ -248,14 +249,15 @@ def test_least_varying_pixels_are_those_without_ink():
     assert set(images.pixels_by_variation()[:len(blank)]) == set(blank)
 
 
-@pytest.mark.parametrize('change', ['ink_on_most', 'most'])
-def test_most_varying_pixels_are_set(change):
+@pytest.mark.parametrize('change', ['ink_on_least', 'ink_on_most', 'least', 'most'])
+def test_pixels_are_set(change):
     before = np.random.RandomState(0).uniform(size=(5, 28, 28))
     found = images.CHANGES[change](before, 2).reshape(5, 784)
     pixels = networks.notebook().train_set[0].reshape(-1, 784)
-    most = images.pixels_by_variation()[-2:]
-    expected = 255 / 256 if change == 'ink_on_most' else pixels[:, most].mean(axis=0, dtype=float)
-    assert np.all(found[:, most] == expected)
+    by_variation = images.pixels_by_variation()
+    places = by_variation[:2] if 'least' in change else by_variation[-2:]
+    expected = 255 / 256 if 'ink' in change else pixels[:, places].mean(axis=0, dtype=float)
+    assert np.all(found[:, places] == expected)
     assert np.sum(found != before.reshape(5, 784)) == 10
 
 

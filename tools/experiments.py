@@ -236,15 +236,10 @@ AMOUNTS = {'down': [-4, -2, 2, 4], 'right': [-4, -2, 2, 4],
 
 
 def run_on_changed_images(network, learning_rate, trained_on, draw_seed, measured_at):
-    """Train a network on images that are changed at random; return what run() returns.
-
-    trained_on: turned, scaled, or upright, which is not changed.
-    """
+    """Train a network on images that are changed at random; return what run() returns."""
     rng = np.random.RandomState(draw_seed)
     batches = rng.randint(0, 50000, size=(measured_at[-1], 100))
-    change = None
-    if trained_on != 'upright':
-        change = functools.partial(images.changed_at_random, trained_on, rng)
+    change = functools.partial(images.changed_at_random, trained_on, rng)
     return run(network, train(network, batches, learning_rate, change), measured_at)
 
 

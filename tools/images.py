@@ -62,7 +62,9 @@ CHANGES = {
 
 
 def changed_at_random(kind, rng, images):
-    """Return images, turned or scaled, each by an amount of its own, which rng draws."""
+    """Return images turned, or scaled, each by an amount that rng draws; or upright, as they are."""
+    if kind == 'upright':
+        return images
     lowest, highest = {'turned': (-30, 30), 'scaled': (60, 140)}[kind]
     amounts = rng.uniform(lowest, highest, size=len(images))
     changed = [CHANGES[kind](image[None], amount) for image, amount in zip(images, amounts)]

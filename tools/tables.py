@@ -170,7 +170,7 @@ def read(name):
     # sig: spreadsheets leave a mark. replace: bytes that are no text are a fault of their row.
     text = path.read_text(encoding='utf-8-sig', errors='replace')
     head = ','.join(key_columns(name))
-    if not text.startswith(head):
+    if not text.startswith(head + ','):
         raise TableError('%s does not begin with the columns %s: git checkout brings it back'
                          % (path, head))
     whole_lines = text.count('\n')

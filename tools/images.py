@@ -62,7 +62,7 @@ CHANGES = {
 
 
 def changed_at_random(kind, rng, images):
-    """Return images turned, or scaled, each by an amount that rng draws; or upright, as they are."""
+    """Return images turned or scaled, each by an amount that rng draws; or upright, as they are."""
     if kind == 'upright':
         return images
     lowest, highest = {'turned': (-30, 30), 'scaled': (60, 140)}[kind]

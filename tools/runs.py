@@ -87,9 +87,8 @@ def connect():
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
     if address:
         return distributed.Client(address)
-    cluster = distributed.LocalCluster(n_workers=number_of_workers(), threads_per_worker=1,
-                                       dashboard_address='localhost:0')
-    return distributed.Client(cluster)
+    return distributed.Client(distributed.LocalCluster(
+        n_workers=number_of_workers(), threads_per_worker=1, dashboard_address='localhost:0'))
 
 
 def make_all():

@@ -135,11 +135,9 @@ def row_of_early(W_sum, V_sum, W_mean, draw_seed):
 
 # One bit, and the curvature of the cost.
 
-def with_flipped_bit(values, number, place):
-    """Return values of which one array, with this number, has one last bit flipped at a place."""
-    flipped = [value.copy() for value in values]
-    flipped[number].view('uint64')[place] ^= np.uint64(1)
-    return flipped
+def flip_last_bit(array, place):
+    """Flip the last bit of the number at this place of an array."""
+    array.view('uint64')[place] ^= np.uint64(1)
 
 
 def distances(values, others):
@@ -151,16 +149,17 @@ def distances(values, others):
     return found
 
 
-def runs_with_one_bit(number, place, learning_rate, start_seed, draw_seed, measured_at):
+def runs_with_one_bit(name, place, learning_rate, start_seed, draw_seed, measured_at):
     """Train the notebook's network twice, and return what run() returns, twice.
 
-    The second start differs by a bit, at this place in the array with this number.
+    The second start differs by the last bit of the number at this place of the weight of that name.
     """
     network = at_start('recurrent', start_seed)
     batches = draw_batches(draw_seed, measured_at[-1])
-    flipped = with_flipped_bit(network.get_values(), number, place)
+    start = dict(zip([weight.name for weight in network.weights], network.get_values()))
     unchanged = run(network, train(network, batches, learning_rate), measured_at)
-    network.set_values(flipped)
+    flip_last_bit(start[name], place)
+    network.set_values(start.values())
     changed = run(network, train(network, batches, learning_rate), measured_at)
     return unchanged, changed
 
@@ -168,11 +167,10 @@ def runs_with_one_bit(number, place, learning_rate, start_seed, draw_seed, measu
 def row_of_one_bit(array, row, column, learning_rate, draw_seed):
     """A run beside another whose start differs by one bit."""
     network = compiled('recurrent')
-    number = [weight.name for weight in network.weights].index(array)
     place = (column,) if array.startswith('b_') else (row, column)
     measured_at = [*range(10, 301, 10), *range(400, 1001, 100)]
     unchanged, changed = runs_with_one_bit(
-        number, place, learning_rate, START_SEED, draw_seed, measured_at)
+        array, place, learning_rate, START_SEED, draw_seed, measured_at)
     found = distances(unchanged.values, changed.values)
     gaps = abs(np.subtract(changed.costs, unchanged.costs))
     for bound in 1e-12, .01, .1:
@@ -219,7 +217,7 @@ def row_of_curvature(learning_rate, start_seed, draw_seed):
     network = compiled('recurrent')
     measured_at = [*range(0, 201, 20), 250, 300, 350, 400, 500, *range(600, 1801, 200)]
     unchanged, changed = runs_with_one_bit(
-        1, (0, 0), learning_rate, start_seed, draw_seed, measured_at)
+        'W', (0, 0), learning_rate, start_seed, draw_seed, measured_at)
     row = {}
     for step, values in unchanged.values.items():
         network.set_values(values)

@@ -209,20 +209,22 @@ def test_flipped_bit_is_the_last_one():
 
 
 @pytest.mark.slow
-def test_cost_curves_less_along_the_gradient_than_at_most():
+def test_cost_curves_along_the_gradient_as_the_hessian_says_and_less_than_at_most():
     nb, network = networks.notebook(), networks.at_start('recurrent')
+    first_300 = nb.X_train[:300], nb.Y_train[:300]
     start = network.get_values()
     largest = experiments.largest_curvature(network)
-    gradients = theano.function([nb.x, nb.y], network.gradients)
-    direction = gradients(nb.X_train[:300], nb.Y_train[:300])  # the cost curves along it, too
-    length = np.sqrt(sum(np.sum(part ** 2) for part in direction))
+    gradients = theano.function([nb.x, nb.y], network.gradients)(*first_300)
+    vector = np.concatenate([part.ravel() for part in gradients])
+    length = np.linalg.norm(vector)
+    product = experiments.hessian_product()(*first_300, vector / length)
 
     def cost_at(step):
-        network.set_values([value + step * part / length
-                            for value, part in zip(start, direction)])
-        return network.evaluate(nb.X_train[:300], nb.Y_train[:300])[0]
+        network.set_values([value + step * part / length for value, part in zip(start, gradients)])
+        return network.evaluate(*first_300)[0]
     along = (cost_at(1e-3) - 2 * cost_at(0) + cost_at(-1e-3)) / 1e-6
-    assert 0 < along < largest < 10 * along
+    assert np.isclose(along, product @ vector / length, rtol=1e-3)
+    assert along < largest < 10 * along
 
 
 # Changed images.

@@ -67,22 +67,19 @@ def make_row_here(name, key, code_checksum):
 
 def make_missing_rows(client, name):
     """Make the rows that a table lacks, and add each to its file as it comes."""
-    rows = tables.read(name)
-    missing = tables.missing(name, rows)
+    keys, rows = tables.KEYS[name], tables.read(name)
     futures = [client.submit(make_row_here, name, key, experiments.CODE_CHECKSUM)
-               for key in missing]
+               for text, key in keys.items() if text not in rows]
     done = distributed.as_completed(futures)
-    for future in tqdm(done, name, total=len(tables.KEYS[name]), initial=len(rows)):
+    for future in tqdm(done, name, total=len(keys), initial=len(rows)):
         tables.add(name, future.result())
 
 
 def check_memory(client):
     """Raise RunsError for a worker with too little memory: Dask would pause it for ever."""
     for address, about in client.scheduler_info(n_workers=-1)['workers'].items():  # -1: all
-        if 0 < about['memory_limit'] < MEMORY_OF_A_WORKER:
-            raise RunsError('the worker at %s may use %.2f GiB of memory and needs %.0f GiB'
-                            % (address, about['memory_limit'] / 2 ** 30,
-                               MEMORY_OF_A_WORKER / 2 ** 30))
+        if 0 < about['memory_limit'] < MEMORY_OF_A_WORKER:  # 0: no limit
+            raise RunsError('the worker at %s may use less than 1 GiB of memory' % address)
 
 
 def connect():
@@ -90,9 +87,8 @@ def connect():
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
     if address:
         return distributed.Client(address)
-    cluster = distributed.LocalCluster(n_workers=number_of_workers(), threads_per_worker=1,
-                                       dashboard_address='localhost:0')
-    return distributed.Client(cluster)
+    return distributed.Client(distributed.LocalCluster(
+        n_workers=number_of_workers(), threads_per_worker=1, dashboard_address='localhost:0'))
 
 
 def make_all():
@@ -107,6 +103,23 @@ def make_all():
             make_missing_rows(client, name)
 
 
+def main():
+    """Make all rows, or stop with one line that says why."""
+    logging.disable(logging.CRITICAL)  # Dask is loud when it is interrupted
+    stopped = 'make runs stopped, and the rows that it made are kept: '
+    try:
+        with locket.lock_file(str(tables.DATA / 'runs.lock'), timeout=0):
+            make_all()
+    except locket.LockError:
+        sys.exit('make runs is running already')
+    except (RunsError, tables.TableError) as error:
+        sys.exit(stopped + str(error))
+    except (RuntimeError, OSError, distributed.KilledWorker, CancelledError,
+            cells.NotebookError) as error:
+        sys.exit(stopped + cells.in_one_line(error))
+    print('All rows are there: %s in data/' % ', '.join(tables.KEYS))
+
+
 def work():
     """Join this machine to the cluster."""
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
@@ -115,27 +128,8 @@ def work():
     dask_worker(['--nworkers', str(number_of_workers()), '--nthreads', '1', address])
 
 
-def main():
-    """Make all rows, or stop with one line that says why."""
-    logging.disable(logging.CRITICAL)  # Dask is loud when it is interrupted
-    try:
-        with locket.lock_file(str(tables.DATA / 'runs.lock'), timeout=0):
-            make_all()
-    except locket.LockError:
-        sys.exit('make runs is running already')
-    except (RunsError, tables.TableError) as error:
-        sys.exit('make runs stopped, and the rows that it made are kept: %s' % error)
-    except (RuntimeError, OSError, distributed.KilledWorker, CancelledError,
-            cells.NotebookError) as error:
-        sys.exit('make runs stopped, and the rows that it made are kept: %s'
-                 % cells.in_one_line(error))
-    print('All rows are there: %s in data/' % ', '.join(tables.KEYS))
-
-
 if __name__ == '__main__':
     if sys.argv[1:] == ['worker']:
         work()
-    elif sys.argv[1:]:
-        sys.exit('usage: python tools/runs.py [worker]')
     else:
         main()

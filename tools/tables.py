@@ -1,20 +1,19 @@
 """The tables in data/: which rows they have, and how they are read and written.
 
-A row is a training and what was measured on it, a dict of texts, {column: text}. Its first columns
-are its key: they say which training it is. experiments.py makes rows; runs.py, the studies and the
-tests read the tables through read() or load().
+A row is a training and what was measured on it, {column: text}. Its first columns are its key: they
+say which training it is. experiments.py makes rows; runs.py, the studies and the tests read the
+tables through read() or load().
 """
 import csv
 import io
 import itertools
 import os
+import re
 
 import cells  # first: it sets the pins before NumPy is imported
 import numpy as np
 
 DATA = cells.ROOT / 'data'
-# Every number in every table lies between these two.
-LOWEST, HIGHEST = -1, 10000
 
 
 class TableError(Exception):
@@ -26,36 +25,34 @@ class TableError(Exception):
 def keys(columns, *groups):
     """Return the keys of a table: in each group all combinations of the values of the columns.
 
-    columns: names, separated by spaces. A group has a list of values for each of them.
+    They are {text: {column: value}}, where the text is as in the file, 'recurrent,0.1,3'. columns:
+    names, separated by spaces. A group has a list of values for each of them. Where one is
+    start_seed, draw_seed follows, and is equal.
     """
-    return [dict(zip(columns.split(), values))
-            for group in groups for values in itertools.product(*group)]
+    found = {}
+    for group in groups:
+        for values in itertools.product(*group):
+            key = dict(zip(columns.split(), values))
+            if 'start_seed' in key:
+                key['draw_seed'] = key['start_seed']
+            found[','.join(map(str, key.values()))] = key
+    return found
 
 
-def keys_with_starts(columns, *groups):
-    """Return keys with two more columns, start_seed and draw_seed, which are equal.
-
-    The last list of a group has the seeds.
-    """
-    found = keys(columns + ' start_seed', *groups)
-    return [{**key, 'draw_seed': key['start_seed']} for key in found]
-
-
-def keys_of_single_bits():
-    """Return keys of twenty numbers of the start, drawn at random, and of two chosen ones.
-
-    One of the chosen ones also has other learning rates, and other draws of the mini-batches.
-    """
+def groups_of_single_bits():
+    """Return groups for one_bit.csv: twenty numbers of the start, drawn at random."""
     rng = np.random.RandomState(0)
     groups = []
     for array, rows, columns, count in (('U', 28, 100, 6), ('W', 100, 100, 6), ('V', 100, 10, 4),
                                         ('b_hidden', 1, 100, 2), ('b_V', 1, 10, 2)):
-        groups += [([array], [rng.randint(rows)], [rng.randint(columns)], [.1], [1234])
-                   for k in range(count)]
-    return keys('array row column learning_rate draw_seed', *groups,
-                (['U', 'W'], [0], [0], [.1], [1234]),
-                (['W'], [0], [0], [.05, .02, .01], [1234]),
-                (['W'], [0], [0], [.1], range(5)))
+        for k in range(count):
+            groups.append(([array], [rng.randint(rows)], [rng.randint(columns)], [.1], [1234]))
+    return groups
+
+
+def groups_of_sums(totals, draws):
+    """Return groups for scan.csv and whole.csv: W_sum and V_sum are equal, each of these totals."""
+    return [([total], [total], range(draws)) for total in totals]
 
 
 TWENTY = [*range(20), 1234]
@@ -71,7 +68,12 @@ KEYS = {
                          (['row_biases'], [4, 8, 16], TWENTY),
                          (['recurrent'], [.1, .2, .4], TWENTY),
                          (['last_state', 'by_columns'], [.1], TWENTY)),
-    'one_bit.csv': keys_of_single_bits(),
+    # Two chosen numbers, too; one of them also with other learning rates, and other draws.
+    'one_bit.csv': keys('array row column learning_rate draw_seed',
+                        *groups_of_single_bits(),
+                        (['U', 'W'], [0], [0], [.1], [1234]),
+                        (['W'], [0], [0], [.05, .02, .01], [1234]),
+                        (['W'], [0], [0], [.1], range(5))),
     'changed.csv': keys('network learning_rate trained_on draw_seed',
                         (['recurrent'], [.1], ['upright', 'turned', 'scaled'], range(10)),
                         (['linear'], [.5], ['upright'], range(10)),
@@ -81,11 +83,11 @@ KEYS = {
     'turned.csv': keys('network learning_rate trained_on draw_seed',
                        (['recurrent'], [.1], ['upright', 'turned'], range(3)),
                        (['linear'], [.5], ['upright', 'turned'], range(3))),
-    'ink.csv': keys_with_starts('network learning_rate steps',
-                                (['recurrent'], [.1], [1000, 0], range(10)),
-                                (['row_biases'], [8], [1000], range(10)),
-                                (['last_state'], [.1], [1000], range(10))),
-    'curvature.csv': keys_with_starts('learning_rate', ([.1, .05, .01], range(2))),
+    'ink.csv': keys('network learning_rate steps start_seed',
+                    (['recurrent'], [.1], [1000, 0], range(10)),
+                    (['row_biases'], [8], [1000], range(10)),
+                    (['last_state'], [.1], [1000], range(10))),
+    'curvature.csv': keys('learning_rate start_seed', ([.1, .05, .01], range(2))),
     # From step later_from on, the learning rate is later_rate.
     'longer.csv': keys('network learning_rate later_rate later_from draw_seed',
                        (['recurrent'], [.1], [.1], [5001], range(10)),
@@ -99,43 +101,65 @@ KEYS = {
                       (['recurrent'], [400], [1000], [.1, .2, .4], range(10)),
                       (['recurrent'], [400], [250], [.1, .2, .4, .8, 1.6], range(10)),
                       (['two_layers', 'wide'], [100], [1000], [.05, .1, .2, .4], range(10))),
-    'starts.csv': keys_with_starts('network mini_batch_size steps learning_rate',
-                                   (['recurrent'], [100], [1000, 4000], [.1], range(10)),
-                                   (['recurrent'], [100], [2000], [.05], range(10)),
-                                   (['recurrent'], [100], [1000, 2000], [.2], range(10)),
-                                   (['recurrent'], [400], [250], [.8], range(10)),
-                                   (['recurrent'], [400], [1000], [.2], range(10)),
-                                   (['last_state'], [100], [1000], [.1], range(10)),
-                                   (['linear'], [100], [1000, 4000], [.5], range(10)),
-                                   (['two_layers', 'wide'], [100], [1000], [.2], range(10))),
+    'starts.csv': keys('network mini_batch_size steps learning_rate start_seed',
+                       (['recurrent'], [100], [1000, 4000], [.1], range(10)),
+                       (['recurrent'], [100], [2000], [.05], range(10)),
+                       (['recurrent'], [100], [1000, 2000], [.2], range(10)),
+                       (['recurrent'], [400], [250], [.8], range(10)),
+                       (['recurrent'], [400], [1000], [.2], range(10)),
+                       (['last_state'], [100], [1000], [.1], range(10)),
+                       (['linear'], [100], [1000, 4000], [.5], range(10)),
+                       (['two_layers', 'wide'], [100], [1000], [.2], range(10))),
     # Most runs have sums that fit the published run; a few have another sum for V alone.
-    'scan.csv': [key for total in [*range(112, 162, 2), 200, 228]
-                 for key in keys('W_sum V_sum draw_seed',
-                                 ([total], [total], range(150 if 126 <= total <= 146 else 40)))]
-    + keys('W_sum V_sum draw_seed', ([134], [110, 228], range(60))),
-    'whole.csv': [key for total in (128, 134, 138)
-                  for key in keys('W_sum V_sum draw_seed', ([total], [total], range(40)))],
+    'scan.csv': keys('W_sum V_sum draw_seed',
+                     *groups_of_sums(range(112, 126, 2), 40),
+                     *groups_of_sums(range(126, 148, 2), 150),
+                     *groups_of_sums([*range(148, 162, 2), 200, 228], 40),
+                     ([134], [110, 228], range(60))),
+    'whole.csv': keys('W_sum V_sum draw_seed', *groups_of_sums([128, 134, 138], 40)),
 }
 
 
 # Reading and writing.
 
-def key_in_texts(key):
-    """Return the values of a key, {column: value}, as they stand in the file: a tuple of texts."""
-    return tuple(str(value) for value in key.values())
+def key_columns(name):
+    """Return the names of the first columns of a table, which are the key of a row."""
+    first_key = next(iter(KEYS[name].values()))
+    return list(first_key)
+
+
+def key_of(name, row):
+    """Return the key of a row, as it stands in the file."""
+    return ','.join(row[column] for column in key_columns(name))
 
 
 def is_number(column, text):
     """Say whether a text is a number that a table can have. Fingerprints are hexadecimal."""
+    if column == 'fingerprint':
+        return re.fullmatch('[0-9a-f]{16}', text) is not None
     try:
-        number = int(text, 16) / 2 ** 64 if column == 'fingerprint' else float(text)
+        return -1 <= float(text) <= 10000  # which nan is not
     except ValueError:
         return False
-    return LOWEST <= number <= HIGHEST  # which nan is not
+
+
+def fault_of(name, row, rows):
+    """Return what is wrong with a row that csv.DictReader made, after these rows; or None."""
+    if None in row or None in row.values():
+        return 'it has more or fewer values than there are columns'
+    key = key_of(name, row)
+    if key not in KEYS[name]:
+        return 'tools/tables.py has no row with the key %s' % key
+    if key in rows:
+        return 'a row with the key %s stands above' % key
+    for column, text in row.items():
+        if column not in KEYS[name][key] and not is_number(column, text):
+            return '%s is %r' % (column, text)
+    return None
 
 
 def read(name):
-    """Return the rows of the table data/name, {key: row}, where a key is a tuple of texts.
+    """Return the rows of the table data/name, {key as it stands in the file: row}.
 
     A table that is not there has no rows. Raises TableError for a row that is cut off, appears
     twice, has a key that is none of KEYS[name], or something that is no number.
@@ -143,43 +167,24 @@ def read(name):
     path = DATA / name
     if not path.exists():
         return {}
-    try:
-        text = path.read_text(encoding='utf-8-sig')  # sig: spreadsheets leave a mark
-        columns, *lines = list(csv.reader(io.StringIO(text))) or [[]]
-    except (UnicodeDecodeError, csv.Error):
-        raise TableError('%s is not a table: git checkout brings it back' % path) from None
-    key_columns = list(KEYS[name][0])
-    if columns[:len(key_columns)] != key_columns:
+    # sig: spreadsheets leave a mark. replace: bytes that are no text are a fault of their row.
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    head = ','.join(key_columns(name))
+    if not text.startswith(head + ','):
         raise TableError('%s does not begin with the columns %s: git checkout brings it back'
-                         % (path, ', '.join(key_columns)))
-    known = {key_in_texts(key) for key in KEYS[name]}
+                         % (path, head))
+    whole_lines = text.count('\n')
+    reader = csv.DictReader(io.StringIO(text), quoting=csv.QUOTE_NONE)
     rows = {}
-    for number, values in enumerate(lines, start=2):
-        key = tuple(values[:len(key_columns)])
-        row = dict(zip(columns, values))
-        wrong = [column for column in columns[len(key_columns):]
-                 if not is_number(column, row.get(column, ''))]
-        fault = None
-        if len(values) != len(columns):
-            fault = 'it has %d values for %d columns' % (len(values), len(columns))
-        elif key not in known:
-            fault = 'tools/tables.py has no row with the key %s' % ','.join(key)
-        elif key in rows:
-            fault = 'a row with the key %s stands above' % ','.join(key)
-        elif wrong:
-            fault = '%s is %r' % (wrong[0], row[wrong[0]])
-        elif number == len(lines) + 1 and not text.endswith('\n'):
+    for row in reader:
+        fault = fault_of(name, row, rows)
+        if reader.line_num > whole_lines:
             fault = 'its end is missing'
         if fault:
             raise TableError('%s, line %d: %s. Delete the line, and make runs makes its row again'
-                             % (path, number, fault))
-        rows[key] = row
+                             % (path, reader.line_num, fault))
+        rows[key_of(name, row)] = row
     return rows
-
-
-def missing(name, rows):
-    """Return the keys, {column: value}, of the rows that are not there yet."""
-    return [key for key in KEYS[name] if key_in_texts(key) not in rows]
 
 
 def load(name):
@@ -188,10 +193,10 @@ def load(name):
     The rows are in the order of KEYS[name]. Raises TableError where one is wrong or missing.
     """
     rows = read(name)
-    lost = missing(name, rows)
-    if lost:
+    missing = [key for key in KEYS[name] if key not in rows]
+    if missing:
         raise TableError('%s lacks %d row(s), the first with the key %s: make runs makes them'
-                         % (DATA / name, len(lost), ','.join(key_in_texts(lost[0]))))
+                         % (DATA / name, len(missing), missing[0]))
     text = as_text(name, rows)
     return np.genfromtxt(io.StringIO(text), delimiter=',', names=True, dtype=None,
                          encoding='utf-8', deletechars='')
@@ -199,9 +204,9 @@ def load(name):
 
 def as_text(name, rows):
     """Return the table as it stands in its file, with the rows in the order of KEYS[name]."""
-    in_order = [rows[key_in_texts(key)] for key in KEYS[name] if key_in_texts(key) in rows]
+    in_order = [rows[key] for key in KEYS[name] if key in rows]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(in_order[0]), lineterminator='\n')
+    writer = csv.DictWriter(text, in_order[0], lineterminator='\n')
     writer.writeheader()
     writer.writerows(in_order)
     return text.getvalue()
@@ -213,10 +218,9 @@ def add(name, row):
     The file is read anew, so that what was changed in it meanwhile is kept.
     """
     rows = read(name)
-    key = tuple(row[column] for column in KEYS[name][0])
-    rows[key] = row
+    rows[key_of(name, row)] = row
     new = DATA / (name + '.new')
-    with new.open('w', encoding='utf-8', newline='') as file:
+    with new.open('w', encoding='utf-8') as file:
         file.write(as_text(name, rows))
         file.flush()
         os.fsync(file.fileno())

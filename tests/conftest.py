@@ -16,6 +16,12 @@ def nb(notebook_once):
     notebook_once.set_weights(notebook_once.initial)
 
 
+@pytest.fixture(scope='session')
+def short_run():
+    """The names that the whole notebook makes with 20 steps of training; nobody changes them."""
+    return cells.run_cells('in_2017', iterations=20)
+
+
 @pytest.fixture
 def exercise():
     """The exercise, an nbformat notebook."""

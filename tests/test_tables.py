@@ -176,13 +176,41 @@ def test_full_disk_costs_no_row(small, monkeypatch):
 
 # Trainings.
 
-def test_training_is_the_notebook_s_own():
-    nb = cells.run_cells('trained', iterations=3)
+def test_training_is_the_notebook_s_own(short_run):
     network = networks.at_start('recurrent')
-    batches = networks.draw_batches(1234, 3)
-    costs = [float(cost) for cost, predicted in networks.train(network, batches, .1)]
-    assert costs == nb.cost_training_arr.tolist()
-    assert networks.fingerprint(network.get_values()) == nb.fingerprint
+    row = networks.reports(network, networks.draw_batches(1234, 20), .1, every=10)
+    assert row == {'%s_%d' % (kind, i): '%f' % values[i]
+                   for kind, values in short_run.quantities.items() for i in (0, 10)}
+    assert networks.fingerprint(network.get_values()) == short_run.fingerprint
+    accuracy = networks.test_accuracy(network, network.get_values())
+    assert accuracy == '%.2f' % (100 * short_run.test_accuracy)
+
+
+@pytest.mark.parametrize('name, key', [
+    ('scan.csv', '134,228,3'), ('early.csv', '200,110,of_134,0'), ('early.csv', '134,134,taken,0')])
+def test_row_begins_as_saved(monkeypatch, name, key):
+    """After a single step. The slow tests train rows to the end."""
+    draw = networks.draw_batches
+    monkeypatch.setattr(experiments, 'draw_batches', lambda seed, steps: draw(seed, steps)[:1])
+    row = experiments.make_row(name, tables.KEYS[name][key])
+    assert 'validation_cost_0' in row
+    assert row.items() <= tables.read(name)[key].items()
+
+
+@pytest.mark.parametrize('name', sorted(set(tables.KEYS) - {'ink.csv'}))
+def test_row_has_the_columns_of_its_table(monkeypatch, name):
+    """Without training and measuring, which take minutes."""
+    def not_training(network, batches, learning_rate, change=None):
+        return ((0, 0) for batch in batches)
+    for module in experiments, networks:
+        monkeypatch.setattr(module, 'train', not_training)
+    monkeypatch.setattr(experiments, 'evaluated', lambda *args: (0, 0))
+    monkeypatch.setattr(images, 'transform', lambda images, *args: images)
+    for measurement in 'accuracy', 'test_accuracy', 'largest_curvature':
+        monkeypatch.setattr(experiments, measurement, lambda *args: 0)
+    row = experiments.make_row(name, next(iter(tables.KEYS[name].values())))
+    saved = next(iter(tables.read(name).values()))
+    assert list(row) == list(saved)
 
 
 def test_values_and_averages_of_a_run():

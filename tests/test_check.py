@@ -1,8 +1,5 @@
 """Tests of the verdicts on the places, with a student's cells run after those of the notebook."""
-import os
 import random
-import subprocess
-import sys
 
 import cells
 import check
@@ -67,6 +64,7 @@ def onehot(inp):
 CROSS_ENTROPY = 'T.nnet.categorical_crossentropy(y_prob, y)'
 SGD = 'updates = [(w, %s) for w, g in zip(weights, [grad_U, grad_W, grad_V, grad_bh, grad_bV])]'
 RIGHT_SGD = SGD % 'w - learning_rate * g'
+AGAIN = ': take out any line of yours that sets it, restart the kernel, and run the cells again'
 MOMENTUM = """
 updates = []
 for w in weights:
@@ -80,15 +78,11 @@ RIGHT = [
     ('Weights', RIGHT_DRAW + 'del rng'),
     ('Hidden states', SUM_BEFORE_STATE),
     ('Hidden states', SCAN),
-    ('Hidden states', LOOP % 'np.tanh(T.dot(T.concatenate([h_states, x[:, t]], axis=1), '
-     'T.concatenate([W, U])) + b_hidden)'),
     ('Prediction', OWN_SOFTMAX),
     ('Prediction', MEAN_OF_OWN_STATES),
     ('Cost', 'cost = T.sum(%s) / x.shape[0]' % CROSS_ENTROPY),
-    ('Cost', 'cost = -T.mean(T.log(y_prob)[T.arange(y.shape[0]), T.argmax(y, axis=1)])'),
     ('Cost', 'cost = -T.mean(T.log(T.sum(y * y_prob, axis=1) + 1e-6))'),
     ('Cost', 'cost = T.mean(T.log(T.exp(y_hat).sum(axis=1)) - (y * y_hat).sum(axis=1))'),
-    ('Compile', RIGHT_SGD),
     ('Compile', RIGHT_SGD.replace('[(', 'dict((').replace('bV])]', 'bV]))')),
     ('Compile', 'updates = zip(weights, [w - learning_rate * T.grad(cost, w) for w in weights])'),
 ]
@@ -96,7 +90,6 @@ RIGHT = [
 WRONG = [
     ('One-hot labels', 'onehot = np.zeros((4, 10))', 'must stay a function'),
     ('One-hot labels', ONEHOT % 'np.eye(inp.max() + 1)[inp]', 'must have the shape (1, 10), and'),
-    ('One-hot labels', ONEHOT % 'np.eye(10)[inp].squeeze()', 'and has (10,)'),
     ('One-hot labels', ONEHOT % 'np.eye(10, dtype=int)[inp]', 'float64'),
     ('One-hot labels', ONEHOT % 'np.eye(10)[inp - 1]', 'in the columns [1, 9, 8, 1]'),
     ('One-hot labels', ONEHOT % 'exit()', 'SystemExit: None: take out exit()'),
@@ -109,8 +102,8 @@ WRONG = [
     ('Hidden states', ROW % 'x[:, 27 - t, :]', 'from the last to the first'),
     ('Hidden states', ROW % 'x[t]', 'x[t] is image t'),
     ('Hidden states', ROW % 'x[0, t, :]', 'every image is read as the first one'),
-    ('Hidden states', ROW % 'x[:100, t, :]', '(101, 100) and (100, 100)'),
-    ('Hidden states', RIGHT_LOOP.replace('x.shape[0]', 'mini_batch_size'), 'is x.shape[0]'),
+    ('Hidden states', ROW % 'x[:100, t, :]', 'shapes do not fit: (101, 100) and (100, 100). (The '
+     'number of images is x.shape[0]'),
     ('Hidden states', RIGHT_LOOP.replace('time_steps', '27'), 'the last row is not read'),
     ('Hidden states', RIGHT_LOOP.replace('zeros', 'ones'), 'h_0, the state before'),
     ('Hidden states', RIGHT_LOOP.replace('W)', 'W.T)'), 'here with W.T'),
@@ -126,13 +119,11 @@ WRONG = [
     ('Hidden states', TERMS % 'np.dot(h_states, W) + T.dot(x[:, t, :], U)',
      'the shapes of a product do not fit: (28, 100) and (100, 100). T.dot multiplies matrices'),
     ('Hidden states', TERMS % 'T.dot(x[:, t, :], U)', 'does not depend on W: was it left out'),
-    ('Hidden states', 'x = X_train[:5]' + RIGHT_LOOP, 'and run all cells from "Inputs" on'),
+    ('Hidden states', 'x = X_train[:5]' + RIGHT_LOOP, 'take out any line of yours that'),
     ('Hidden states', RIGHT_LOOP.replace('_sum + h_states', '_sum'), 'h_states_sum is still 0'),
     ('Prediction', PREDICTION % 'T.nnet.softmax(T.dot(h_states_sum, V) + b_V)', 'divide by 28'),
     ('Prediction', PREDICTION % ('T.nnet.softmax((%s).T).T' % SCORES), 'goes over the images'),
     ('Prediction', PREDICTION % SCORES, 'must add up to 1'),
-    ('Prediction', OWN_SOFTMAX.replace('(e.T', 'e').replace(').T', ''),
-     'shapes do not fit: (101, 10) and (1, 101)'),
     ('Prediction', SCORES_IN_Y, "y is no longer T.matrix('y')"),
     ('Prediction', PREDICTION.replace('=1', '=0') % ('T.nnet.softmax(%s)' % SCORES),
      'y_pred must be T.argmax'),
@@ -142,10 +133,8 @@ WRONG = [
     ('Cost', 'cost = T.mean(T.sum(y * T.log(y_prob), axis=1))', 'the wrong sign'),
     ('Cost', 'cost = T.sum(%s) / mini_batch_size' % CROSS_ENTROPY, 'own size, not by 100'),
     ('Cost', 'cost = np.mean(%s)' % CROSS_ENTROPY, 'use T.mean'),
-    ('Cost', 'cost = -T.mean(T.dot(y, T.log(y_prob)))', 'the shapes of a product do not fit'),
     ('Cost', 'cost = (', 'stops with SyntaxError'),
     ('Compile', 'updates = [W, W - learning_rate * grad_W]', 'each in brackets'),
-    ('Compile', SGD % 'w + learning_rate * g', 'the new U goes up the gradient'),
     ('Compile', 'updates = [(w, w + learning_rate * T.grad(cost, w)) for w in weights]',
      'the new U goes up the gradient'),
     ('Compile', SGD % 'w - g', 'the new U lacks learning_rate'),
@@ -218,14 +207,11 @@ def symbolic_cells():
 @pytest.mark.slow
 @pytest.mark.parametrize('title, source', [
     ('Weights', ARRAYS),
-    ('Weights', DRAW % 'theano.shared(rng.uniform(-1, 1, shape).T)'),
     ('Hidden states', TERMS % 'T.dot(W, h_states) + T.dot(x[:, t, :], U)'),
-    ('Hidden states', TERMS % 'h_states * W + T.dot(x[:, t, :], U)'),
     ('Hidden states', LOOP % 'T.tanh(T.dot(h_states, W) + T.dot(x[:, t, :], U))'),  # no bias
     ('Hidden states', ROW % 'x[t]'),
     ('Hidden states', 'x = X_train[:5]' + RIGHT_LOOP),
     ('Hidden states', 'h_states, h_states_sum = [], []'),
-    ('Prediction', PREDICTION % ('T.nnet.softmax((%s).T).T' % SCORES)),
     ('Prediction', PREDICTION % ('T.nnet.softmax(%s).T' % SCORES)),
     ('Prediction', PREDICTION % 'np.ones((100, 10))'),
     ('Prediction', SCORES_IN_Y),
@@ -258,8 +244,6 @@ def test_mistake_costs_its_own_place_only(session, title, source):
      'cannot be checked before "Prediction" is right'),
     ([], ['y_prob = 3', 'cost = T.mean(%s)' % CROSS_ENTROPY], 'Cost', check.WAITS,
      'cannot be checked before "Prediction" is right'),
-    (['h_states', 'h_states_sum'], [MEAN_IN_PLACE], 'Hidden states', check.EMPTY,
-     'not written yet: make the next h_states, and add it to h_states_sum'),
     (['h_states', 'h_states_sum'], [MEAN_IN_PLACE], 'Prediction', check.WAITS,
      'cannot be checked before "Hidden states" is right'),
     (['h_states'], ['y_prob = T.softmax(h_states_sum)'], 'Prediction', check.WRONG,
@@ -268,15 +252,10 @@ def test_mistake_costs_its_own_place_only(session, title, source):
      'stops with TypeError: can only concatenate list (not "int") to list'),
     (['x'], [RIGHT_LOOP], 'Hidden states', check.WRONG,
      "stops with NameError: name 'x' is not defined: is it misspelt, or was its cell not run?"),
-    ([], ['x = X_train[:5]'], 'Hidden states', check.WAITS,
-     "cannot be checked: x is no longer T.tensor3('x'). Another cell set it: take that line out, "
-     'and run all cells from "Inputs" on'),
     ([], ['T = 3'], 'Hidden states', check.WAITS,
-     'cannot be checked: T is no longer the module theano.tensor. Another cell set it: take that '
-     'line out, and run all cells from "Imports" on'),
+     'cannot be checked: T is no longer the module theano.tensor' + AGAIN),
     ([], ['W = theano.shared(W.get_value())'], 'Hidden states', check.WAITS,
-     'cannot be checked: W is no longer the variable of section "Weights". Another cell set it: '
-     'take that line out, and run all cells from "Weights" on'),
+     'cannot be checked: W is no longer the variable of section "Weights"' + AGAIN),
     ([], ['cost = T.nosuch(y)', 'cost = T.mean(%s)' % CROSS_ENTROPY], 'Cost', check.RIGHT, 'right'),
     ([], 3 * [MEAN_IN_PLACE], 'Prediction', check.RIGHT, 'right')])
 def test_verdict(session, deleted, sources, title, kind, text):
@@ -294,8 +273,8 @@ def test_verdict(session, deleted, sources, title, kind, text):
     ('X_test = X_test * 255', 'X_test must be the images in test_set'),
     ('del weights', "NameError: name 'weights' is not defined: is it misspelt, or was its cell "
      'not run?'),
-    slow('Y_train = Y_train[::-1]', 'Y_train must be onehot(Y_labels)'),
-    slow('grad_W = 2 * grad_W', 'grad_W is no longer the gradient of cost'),
+    slow('Y_train = Y_train[::-1]', 'Y_train must be the one-hot labels in train_set'),
+    slow('grad_W = 2 * grad_W', 'grad_W is no longer the gradient of cost' + AGAIN),
     slow('sgd_step = cost_pred', 'sgd_step must lower the cost of its mini-batch'),
     slow('cost_pred = sgd_step', 'cost_pred must not change the weights')])
 def test_a_changed_given_cell_is_told(session, source, message):
@@ -362,10 +341,3 @@ def test_an_earlier_error_is_not_the_next_cell_s(shell):
     shell.run_cell('1 / 0')
     shell.run_cell('cost = 1 * cost')
     assert session.verdict('Cost')[1] == 'right'
-
-
-@pytest.mark.slow  # it imports Theano
-def test_bitwise_is_found_from_anywhere():
-    variables = {**os.environ, 'PYTHONSAFEPATH': '1', 'PYTHONPATH': str(cells.ROOT / 'exercise')}
-    done = subprocess.run([sys.executable, '-c', 'import check'], env=variables, cwd='/')
-    assert done.returncode == 0

@@ -395,13 +395,13 @@ def expect_new_value(nb, name, new, others):
     values, _ = example(nb)
     given = {**values, own: values[name] ** 2}
     gradient = getattr(nb, own) if own in parts else theano.grad(nb.cost, weight)
-    found, step = values_of(nb, given, [new, nb.learning_rate * gradient])
-    expect_none_of(found, {
-        'the new %s goes up the gradient: subtract learning_rate * %s' % (name, own):
-            values[name] + step,
-        'the new %s lacks learning_rate' % name: values[name] - step / nb.learning_rate})
-    expect_close(found, values[name] - step,
-                 'the new %s must be %s - learning_rate * %s' % (name, name, own))
+    subtracted, right = values_of(nb, given, [weight - new, nb.learning_rate * gradient])
+    expect_none_of(subtracted, {
+        'the new %s goes up the gradient: subtract learning_rate * %s' % (name, own): -right,
+        'the new %s lacks learning_rate' % name: right / nb.learning_rate})
+    expect_close(subtracted, right,
+                 'the new %s must be %s - learning_rate * %s: what is subtracted is wrong'
+                 % (name, name, own))
 
 
 def check_updates(nb):
@@ -516,7 +516,7 @@ def described(error):
         text = '%s: %s, in line %s of its cell' % (type(error).__name__, error.msg, error.lineno)
     if missing_name(error):
         text += ': is it misspelt, or was its cell not run?'
-    line = printable(text.strip().partition('\n')[0][:300])
+    line = printable(text.strip(': \n').partition('\n')[0][:300])
     advice = [advice for pattern, advice in OWN_ERRORS.items() if re.search(pattern, line)]
     return line + ''.join(advice[:1])
 

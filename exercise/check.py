@@ -183,48 +183,66 @@ def expect_made_of(nb, name, *others):
                         % (name, on, on))
 
 
-# What places start from.
+# What the given cells make.
 
-def expect_as_made(fact, name, made):
-    if not fact:
-        raise Overwritten(name, made)
+def costs_around_a_step(nb):
+    """Return a cost: from cost_pred, from sgd_step, and from cost_pred after that step."""
+    x, y = nb.X_train[:100], nb.Y_train[:100]
+    before = [weight.get_value() for weight in nb.weights]
+    nb.set_weights(nb.initial)
+    try:
+        return [function(x, y)[0] for function in (nb.cost_pred, nb.sgd_step, nb.cost_pred)]
+    finally:
+        nb.set_weights(before)
 
 
-def expect_imports(nb):
-    expect_as_made(nb.theano is theano, 'theano', 'the module theano')
-    expect_as_made(nb.T is T, 'T', 'the module theano.tensor')
-    expect_as_made(nb.np is np, 'np', 'the module numpy')
-    expect_as_made(theano.config.floatX == 'float64', 'theano.config.floatX', 'float64')
-
-
-def expect_inputs(nb):
-    expect_imports(nb)
+def given(nb):
+    """Yield a name that a given cell makes, what it stands for, and whether it still does."""
+    yield 'theano', 'the module theano', nb.theano is theano
+    yield 'T', 'the module theano.tensor', nb.T is T
+    yield 'np', 'the module numpy', nb.np is np
+    yield 'theano.config.floatX', 'float64', theano.config.floatX == 'float64'
     for name, maker in {'x': T.tensor3, 'y': T.matrix}.items():
         value = getattr(nb, name)
         is_input = isinstance(value, theano.Variable) and value.owner is None
-        expect_as_made(is_input and value.type == maker().type,
-                       name, "T.%s('%s')" % (maker.__name__, name))
-
-
-def expect_inputs_and_weights(nb):
-    expect_inputs(nb)
-    expect_as_made(nb.time_steps == 28, 'time_steps', '28')
+        yield name, "T.%s('%s')" % (maker.__name__, name), is_input and value.type == maker().type
+    yield 'time_steps', '28', nb.time_steps == 28
     for name, weight in zip(GRADIENTS, nb.weights):
         is_weight = isinstance(weight, SharedVariable) and weight is getattr(nb, name)
-        expect_as_made(is_weight, name, 'the variable of section "Weights"')
-
-
-def expect_gradients(nb):
-    expect_inputs_and_weights(nb)
+        yield name, 'the variable of section "Weights"', is_weight
     for name, own in GRADIENTS.items():
         anew = theano.grad(nb.cost, getattr(nb, name))
-        expect_as_made(equal_computations([getattr(nb, own)], [anew]), own, 'the gradient of cost')
+        yield own, 'the gradient of cost', equal_computations([getattr(nb, own)], [anew])
+    right = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
+             'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
+    for name, value in right.items():
+        yield name, value, getattr(nb, name) == value
+    order = np.random.RandomState(0).permutation(50000)
+    shuffled = nb.train_set[0][order], nb.train_set[1][order]
+    sets = {'train': shuffled, 'valid': nb.valid_set, 'test': nb.test_set}
+    for end, (images, labels) in sets.items():
+        X, Y = getattr(nb, 'X_' + end), getattr(nb, 'Y_' + end)
+        yield 'X_' + end, 'the images in %s_set' % end, np.array_equal(X, images)
+        right = np.eye(10)[labels]
+        yield 'Y_' + end, 'the one-hot labels in %s_set' % end, np.array_equal(Y, right)
+    before, same, after = costs_around_a_step(nb)
+    yield 'cost_pred', 'a function that keeps the weights', is_close(same, before, rtol=0)
+    yield 'sgd_step', 'a function that lowers the cost of its mini-batch', after < same
+
+
+def expect_given(nb, last=None):
+    """Expect that all that given() yields, up to a last name, is as the given cells made it."""
+    for name, made, is_as_made in given(nb):
+        if not is_as_made:
+            raise Overwritten(name, made)
+        if name == last:
+            return
 
 
 # The places.
 
 def check_one_hot_labels(nb):
-    expect_imports(nb)
+    expect_given(nb, 'theano.config.floatX')
     expect(callable(nb.onehot), 'onehot must stay a function, and is a %s: indent your lines as '
            'far as the others in it' % type(nb.onehot).__name__)
     for inp in np.array([2, 0, 9, 2]), [5], np.array([[7], [0]], dtype='uint8'):
@@ -248,7 +266,7 @@ def check_one_hot_labels(nb):
 
 
 def check_weights(nb):
-    expect_imports(nb)
+    expect_given(nb, 'theano.config.floatX')
     names = vars(nb)
     first_values = dict(zip(names.get('weights', ()), names.get('initial', ())))
     stream = np.random.RandomState(1234)
@@ -281,14 +299,16 @@ def usual_mistakes(values):
     def last(rows=rows, values=values, **options):
         return hidden_states(values, rows, **options)[0]
 
-    return {
+    of_rows = {
         'x[:, :, t] is column t of the images: row t is x[:, t, :]': last(x.transpose(2, 0, 1)),
         'x[t] is image t: row t of all images is x[:, t, :]': last(x),
         'every image is read as the first one: x[:, t, :] is row t of all images':
             last(rows[:, :1].repeat(len(x), axis=1)),
         'step t reads row t - 1: row t is x[:, t, :]': last(np.roll(rows, 1, axis=0)),
         'the rows are read from the last to the first: step t reads row t': last(rows[::-1]),
-        'the last row is not read: range(time_steps) counts from 0 to 27': last(rows[:27]),
+        'the last row is not read: range(time_steps) counts from 0 to 27': last(rows[:27])}
+    return {
+        **of_rows,
         'each state is the tanh of its three terms, and here the sigmoid':
             last(step=lambda bias, memory, new: 1 / (1 + np.exp(-(bias + memory + new)))),
         'b_hidden is added outside of the tanh: all three terms go into it':
@@ -301,7 +321,7 @@ def usual_mistakes(values):
 
 
 def check_states(nb):
-    expect_inputs_and_weights(nb)
+    expect_given(nb, 'b_V')
     expect_made_of(nb, 'h_states', 'x', 'U', 'W', 'b_hidden')
     expect_made_of(nb, 'h_states_sum')
     wanted = [nb.h_states, nb.h_states_sum]
@@ -331,7 +351,7 @@ def check_states(nb):
 
 
 def check_prediction(nb):
-    expect_inputs_and_weights(nb)
+    expect_given(nb, 'b_V')
     expect_made_of(nb, 'y_prob', 'V', 'b_V')
     expect_made_of(nb, 'y_pred', 'y_prob')
     values, results = example(nb)
@@ -356,7 +376,7 @@ def check_prediction(nb):
 
 
 def check_costs(nb):
-    expect_inputs(nb)
+    expect_given(nb, 'y')
     expect_made_of(nb, 'cost', 'y')
     expect(nb.cost.ndim == 0, 'cost must be one number, the mean over the mini-batch, and has %d '
            'dimension(s)' % nb.cost.ndim)
@@ -405,8 +425,9 @@ def expect_new_value(nb, name, new, others):
 
 
 def check_updates(nb):
-    expect_gradients(nb)
-    expect_as_made(nb.learning_rate > 0, 'learning_rate', 'above 0')
+    expect_given(nb, 'grad_bV')
+    if nb.learning_rate <= 0:
+        raise Overwritten('learning_rate', 'above 0')
     pairs = list(nb.updates.items() if isinstance(nb.updates, dict) else nb.updates)
     expect(all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs),
            'updates must be a list of pairs, each in brackets: (weight, new value)')
@@ -441,45 +462,6 @@ PLACES = {
 # What later places start from. Where one is missing, it may be an earlier place's fault.
 MADE = ['y_pred', 'weights', *GRADIENTS.values(),
         *(name for place in PLACES.values() for name in place.makes)]
-
-
-# The given cells.
-
-def check_hyper_parameters(nb):
-    right = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
-             'draw_seed': 1234, 'input_d': 28, 'output_d': 10, 'time_steps': 28}
-    for name, value in right.items():
-        found = getattr(nb, name)
-        expect(found == value, '%s must be %s, and is %s' % (name, value, found))
-
-
-def check_data(nb):
-    order = np.random.RandomState(0).permutation(50000)
-    shuffled = nb.train_set[0][order], nb.train_set[1][order]
-    for end, (images, labels) in {'train': shuffled, 'valid': nb.valid_set,
-                                  'test': nb.test_set}.items():
-        expect(np.array_equal(getattr(nb, 'X_' + end), images),
-               'X_%s must be the images in %s_set' % (end, end))
-        expect(np.array_equal(getattr(nb, 'Y_' + end), np.eye(10)[labels]),
-               'Y_%s must be the one-hot labels in %s_set' % (end, end))
-
-
-def check_functions(nb):
-    """Test cost_pred and sgd_step, beginning with the first weights."""
-    x, y = nb.X_train[:100], nb.Y_train[:100]
-    before = [weight.get_value() for weight in nb.weights]
-    nb.set_weights(nb.initial)
-    try:
-        first, _ = nb.cost_pred(x, y)
-        second, _ = nb.sgd_step(x, y)
-        third, _ = nb.cost_pred(x, y)
-    finally:
-        nb.set_weights(before)
-    expect(is_close(first, second, rtol=0), 'cost_pred must not change the weights')
-    expect(third < second, 'sgd_step must lower the cost of its mini-batch')
-
-
-GIVEN = [expect_imports, check_hyper_parameters, check_data, expect_gradients, check_functions]
 
 
 # Verdicts.
@@ -566,7 +548,7 @@ class Session:
                 self.cells[title] = names, error
 
     def outcome(self, test):
-        """Return the exception that a function of a place, or of GIVEN, ends in, or None."""
+        """Return the exception that a function of the notebook's names ends in, or None."""
         with capture_output():  # and throw it away
             try:
                 test(Names(**self.names))
@@ -600,11 +582,8 @@ class Session:
 
     def what_changed(self):
         """Return what is wrong with the given cells, a sentence, or None."""
-        for test in GIVEN:
-            fault = self.outcome(test)
-            if fault:
-                return 'a given cell was changed, or what it made: ' + described(fault)
-        return None
+        fault = self.outcome(expect_given)
+        return 'a given cell was changed, or what it made: ' + described(fault) if fault else None
 
 
 def watch(shell):

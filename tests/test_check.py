@@ -213,14 +213,16 @@ def test_verdict(session, deleted, sources, title, kind, text):
 # Given cells.
 
 @pytest.mark.parametrize('source, message', [
-    ('iterations = 50', 'iterations must be 1000, and is 50'),
-    ('X_test = X_test * 255', 'X_test must be the images in test_set'),
+    ('iterations = 50', 'iterations is no longer 1000' + AGAIN),
+    ('X_test = X_test * 255', 'X_test is no longer the images in test_set' + AGAIN),
     ('del weights', "NameError: name 'weights' is not defined: is it misspelt, or was its cell "
      'not run?'),
-    slow('Y_train = Y_train[::-1]', 'Y_train must be the one-hot labels in train_set'),
+    slow('Y_train = Y_train[::-1]', 'Y_train is no longer the one-hot labels in train_set' + AGAIN),
     slow('grad_W = 2 * grad_W', 'grad_W is no longer the gradient of cost' + AGAIN),
-    slow('sgd_step = cost_pred', 'sgd_step must lower the cost of its mini-batch'),
-    slow('cost_pred = sgd_step', 'cost_pred must not change the weights')])
+    slow('sgd_step = cost_pred', 'sgd_step is no longer a function that lowers the cost of its '
+         'mini-batch' + AGAIN),
+    slow('cost_pred = sgd_step', 'cost_pred is no longer a function that keeps the weights'
+         + AGAIN)])
 def test_a_changed_given_cell_is_told(session, source, message):
     run(session, source)
     assert session.what_changed() == 'a given cell was changed, or what it made: ' + message

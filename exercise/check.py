@@ -33,7 +33,6 @@ import theano  # noqa: E402
 import theano.tensor as T  # noqa: E402
 from IPython import get_ipython  # noqa: E402
 from IPython.utils.capture import capture_output  # noqa: E402
-from theano.compile import SharedVariable  # noqa: E402
 from theano.gof.graph import ancestors  # noqa: E402
 from theano.scan_module.scan_utils import equal_computations  # noqa: E402
 
@@ -208,8 +207,7 @@ def given(nb):
         yield name, "T.%s('%s')" % (maker.__name__, name), is_input and value.type == maker().type
     yield 'time_steps', '28', nb.time_steps == 28
     for name, weight in zip(GRADIENTS, nb.weights):
-        is_weight = isinstance(weight, SharedVariable) and weight is getattr(nb, name)
-        yield name, 'the variable of section "Weights"', is_weight
+        yield name, 'the variable of section "Weights"', weight is getattr(nb, name)
     for name, own in GRADIENTS.items():
         anew = theano.grad(nb.cost, getattr(nb, name))
         yield own, 'the gradient of cost', equal_computations([getattr(nb, own)], [anew])
@@ -274,7 +272,7 @@ def check_weights(nb):
               'V': (nb.hidden_d, nb.output_d)}
     for name, shape in shapes.items():
         weight = getattr(nb, name)
-        expect(isinstance(weight, SharedVariable),
+        expect(isinstance(weight, theano.compile.SharedVariable),
                '%s must be a theano.shared variable, and is a %s' % (name, type(weight).__name__))
         value = first_values.get(weight, weight.get_value())  # it may have been trained since
         expect(np.shape(value) == shape,

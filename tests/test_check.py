@@ -196,6 +196,8 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
      'stops with TypeError: can only concatenate list (not "int") to list'),
     (['x'], ['h_states = 0 * x'], 'Hidden states', check.WRONG,
      "stops with NameError: name 'x' is not defined: is it misspelt, or was its cell not run?"),
+    ([], ['x = T.matrix()'], 'Hidden states', check.WAITS,
+     "cannot be checked: x is no longer T.tensor3('x')" + AGAIN),
     ([], ['T = 3'], 'Hidden states', check.WAITS,
      'cannot be checked: T is no longer the module theano.tensor' + AGAIN),
     ([], ['W = theano.shared(W.get_value())'], 'Hidden states', check.WAITS,

@@ -55,6 +55,12 @@ def test_what_is_no_notebook_is_told(tmp_path, content, message):
     assert message in check_file.check_copy(tmp_path / 'copy.ipynb').note
 
 
+def test_cells_that_only_people_run_are_left_out(tmp_path):
+    others = new_code_cell('2', metadata={'tags': [check_file.SKIPPED]})
+    nbformat.write(new_notebook(cells=[new_code_cell('1'), others]), tmp_path / 'copy.ipynb')
+    assert check_file.read(tmp_path / 'copy.ipynb') == [('code', '1')]
+
+
 @pytest.mark.parametrize('others, along', [
     ({'helper.py': b'1'}, ['helper.py']), ({'large': bytes(check_file.SMALL + 1)}, []),
     ({'helper.py': b'1', 'ben.ipynb': b'{}'}, []), ({'.DS_Store': b'1'}, [])])
@@ -100,12 +106,10 @@ if os.fork() == 0:
 os._exit(0)''' % sys.executable
 
 
-@pytest.fixture(scope='module')
-def odd(tmp_path_factory):
-    """The folder of a copy that does odd things, and its Result."""
-    folder = tmp_path_factory.mktemp('odd') / 'copies'
+def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
     onehot, = [cell.source for cell in cells.saved('mnist_rnn').cells
                if cell.id == 'one-hot-labels-code']
+    folder = tmp_path / 'copies'
     write_copy(folder / 'copy.ipynb', {
         'Imports': '%autosave 60\n%matplotlib inline\nimport check, theano, theano.tensor as T\n'
                    'from helper import np\n'
@@ -118,23 +122,15 @@ def odd(tmp_path_factory):
         'Compile': DAEMON})
     (folder / 'helper.py').write_text('import numpy as np')
     (folder / 'check.py').write_text('raise SystemExit')
-    return folder, check_file.check_copy(folder / 'copy.ipynb', folder.parent)
-
-
-@pytest.mark.parametrize('place, text', [
-    ('One-hot labels', 'right'), ('Weights', 'stops with MemoryError'),
-    ('Hidden states', 'not written yet'), ('Cost', 'waits for the keyboard'),
-    ('Compile', 'not checked')])
-def test_verdict_on_a_place_of_an_odd_copy(odd, place, text):
-    _, result = odd
-    assert text in result.verdicts[place][1]
-
-
-def test_an_odd_copy_ends_alone(odd):
-    folder, result = odd
+    result = check_file.check_copy(folder / 'copy.ipynb', tmp_path)
+    for place, text in {
+            'One-hot labels': 'right', 'Weights': 'stops with MemoryError',
+            'Hidden states': 'not written yet', 'Cost': 'waits for the keyboard',
+            'Compile': 'not checked'}.items():
+        assert text in result.verdicts[place][1]
     assert result.note == 'a cell in section "Compile" ended the Python process'
     assert sorted(path.name for path in folder.iterdir()) == ['check.py', 'copy.ipynb', 'helper.py']
-    assert not processes_in(folder.parent)
+    assert not processes_in(tmp_path)
 
 
 @pytest.mark.slow
@@ -166,13 +162,11 @@ def test_what_is_told_of_a_copy(monkeypatch, capsys, verdicts, note, said, statu
 
 # A class.
 
-@pytest.mark.parametrize('name, found', [
-    ('carl.IPYNB', True), ('b/ben.ipynb', True), ('._ann.ipynb', False), ('notes.txt', False),
-    ('.ipynb_checkpoints/ann.ipynb', False)])
-def test_what_is_a_copy(tmp_path, name, found):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).touch()
-    assert bool(check_file.find_copies(tmp_path)) == found
+def test_what_is_a_copy(tmp_path):
+    for name in ['carl.IPYNB', 'ann/a.ipynb', '._ann.ipynb', 'a.txt', '.ipynb_checkpoints/a.ipynb']:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(check_file.find_copies(tmp_path)) == ['ann/a.ipynb', 'carl.IPYNB']
 
 
 @pytest.fixture

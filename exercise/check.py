@@ -51,7 +51,7 @@ class Lacks(Wrong):
 
 
 class Overwritten(Wrong):
-    """What the place starts from, here a name, is no longer what a given cell made."""
+    """A name that places start from is no longer what a given cell made."""
 
     def __init__(self, name, made):
         super().__init__('%s is no longer %s: take out any line of yours that sets it, restart the '
@@ -484,27 +484,22 @@ def printable(text):
                    for character in str(text))
 
 
-def missing_name(error):
-    """Return the name that a NameError says is not defined, or None for another error."""
-    return error.name if type(error) is NameError else None
-
-
 def described(error):
     """Return what is told of an error: one line that can be printed."""
     text = str(error) if isinstance(error, Wrong) else '%s: %s' % (type(error).__name__, error)
     if isinstance(error, SyntaxError):
         text = '%s: %s, in line %s of its cell' % (type(error).__name__, error.msg, error.lineno)
-    if missing_name(error):
+    if type(error) is NameError:
         text += ': is it misspelt, or was its cell not run?'
     line = printable(text.strip(': \n').partition('\n')[0][:300])
     advice = [advice for pattern, advice in OWN_ERRORS.items() if re.search(pattern, line)]
-    return line + ''.join(advice[:1])
+    return line + ''.join(advice)
 
 
 def can_only_be_its_own(error):
     """Say whether an error is the fault of the place that it is found in, and no earlier one's."""
-    if missing_name(error):
-        return missing_name(error) not in MADE
+    if type(error) is NameError:
+        return error.name not in MADE
     if isinstance(error, Wrong):
         return type(error) is Wrong  # a Lacks or an Overwritten may be another place's
     return any(re.search(pattern, described(error)) for pattern in OWN_ERRORS)

@@ -99,8 +99,6 @@ CASES = [
     ('Cost', 'y))', 'y)', 'stops with SyntaxError'),
     ('Compile', None, 'updates = {w: w - learning_rate * g for w, g in zip(weights, %s)}'
      % GRADIENTS_IN_ORDER, 'right'),
-    ('Compile', None, 'updates = zip(weights, [w - learning_rate * T.grad(cost, w) '
-     'for w in weights])', 'right'),
     ('Compile', None, 'updates = [W, W - learning_rate * grad_W]', 'each in brackets'),
     ('Compile', 'U - learning_rate * grad_U', 'U + learning_rate * T.grad(cost, U)',
      'the new U goes up the gradient'),
@@ -203,7 +201,9 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
     ([], ['W = theano.shared(W.get_value())'], 'Hidden states', check.WAITS,
      'cannot be checked: W is no longer the variable of section "Weights"' + AGAIN),
     ([], ['cost = T.nosuch(y)', 'cost = 1 * cost'], 'Cost', check.RIGHT, 'right'),
-    ([], 3 * [MEAN_IN_PLACE], 'Prediction', check.RIGHT, 'right')])
+    ([], 3 * [MEAN_IN_PLACE], 'Prediction', check.RIGHT, 'right'),
+    slow([], ['updates = zip(weights, [w - learning_rate * T.grad(cost, w) for w in weights])',
+              'theano.function([x, y], cost, updates=updates)'], 'Compile', check.RIGHT, 'right')])
 def test_verdict(session, deleted, sources, title, kind, text):
     for name in deleted:
         del session.names[name]

@@ -530,7 +530,7 @@ class Session:
                 self.names['h_states_sum'] = self.h_states_sum
         self.h_states_sum = self.names.get('h_states_sum')
         if hasattr(self.names.get('updates'), '__next__'):
-            # theano.function would use up an iterator, as zip(...), and leave nothing to test.
+            # An iterator, as zip(...), can be used only once, and theano.function takes none.
             self.names['updates'] = list(self.names['updates'])
         for title, place in PLACES.items():
             if names & set(place.makes):

@@ -70,7 +70,7 @@ def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('above, new', [
     ('title-picture', 'task'), ('imports-code', 'check'), ('inputs-code', 'look'),
-    ('look', 'look-code'), ('compile-step', 'by-heart'), ('by-heart', 'by-heart-code')])
+    ('compile-step', 'by-heart')])
 def test_added_cells(exercise, above, new):
     assert pair(exercise, above)[1].id == new
 

@@ -244,6 +244,7 @@ def test_an_interruption_leaves_nothing_but_the_rows(tmp_path):
     assert not processes_in(temporary)
 
 
+@pytest.mark.slow
 def test_an_interruption_of_the_start_shows_no_traceback():
     process = started('missing')
     time.sleep(1)

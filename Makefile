@@ -47,7 +47,7 @@ check: setup  ## checks a solved exercise: make check COPY=handout/mnist_rnn.ipy
 	$(PYTHON) exercise/check_file.py "$$COPY" || [ $$? -eq 3 ]  # checked, and not all is right
 
 class: setup  ## checks all copies in a folder and writes a table: make class COPIES=copies
-	$(PYTHON) exercise/check_class.py "$$COPIES"
+	$(PYTHON) exercise/check_file.py "$$COPIES"
 
 # The user's own settings of Jupyter count, so not in the clean environment; Python's do not.
 lab: setup  ## opens JupyterLab with the exercise in handout/, which it writes where there is none

@@ -1,9 +1,14 @@
-"""Checks a copy of the exercise, place by place: python check_file.py FILE
+"""Checks a copy of the exercise, or a folder of them: python check_file.py FILE_OR_FOLDER
 
-A copy is run up to "Train", in a process and an empty folder of its own (see run_copy.py). The exit
-status is 0 if all is right, 3 if not, and 1 for what cannot be checked.
+A copy is run up to "Train", in a process and an empty folder of its own (see run_copy.py).
+
+For a file, the verdicts are printed. The exit status is 0 if all is right, 3 if not, and 1 for what
+cannot be checked. For a folder, the table FOLDER.csv gets a row for each copy. Those that have a
+row and have not changed are not run again.
 """
 import contextlib
+import csv
+import hashlib
 import json
 import os
 import shutil
@@ -11,22 +16,26 @@ import signal
 import subprocess
 import sys
 import tempfile
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback from imports that take seconds
 try:
+    import check
     import psutil
-except ImportError:
-    sys.exit('The package psutil is missing: activate the environment of the exercise first')
+    import run_copy
+except ImportError as error:
+    sys.exit('%s: activate the environment of the exercise first' % error)
 
-HERE = Path(__file__).resolve().parent
 TIME_LIMIT = 180            # seconds for a copy
 LARGEST_COPY = 50 * 2**20   # bytes of a notebook
 SMALL = 2**20               # bytes of a file that comes along with a copy
 SKIPPED = 'skip-execution'  # Jupyter's tag for cells that only people run
-RIGHT = 'right'             # as check.RIGHT; importing check takes seconds
 # The environment variables that a machine may need to find and start programs.
 KEPT = ['PATH', 'LD_LIBRARY_PATH', 'SYSTEMROOT', 'COMSPEC', 'PATHEXT']
+HEADER = ['copy', *check.PLACES, 'right', 'what to mend', 'checked']  # of the table
 
 
 class NotChecked(Exception):
@@ -40,7 +49,7 @@ class Result(NamedTuple):
     note: Optional[str] = None
 
     def number_right(self):
-        return [kind for kind, _ in self.verdicts.values()].count(RIGHT)
+        return [kind for kind, _ in self.verdicts.values()].count(check.RIGHT)
 
     def sentence(self):
         """Return what is to be said of the copy as a whole."""
@@ -50,30 +59,15 @@ class Result(NamedTuple):
         return right + (', but ' + self.note if self.note else '')
 
 
-def shown(path):
-    """Return a file's name with nothing in it that a terminal would act on, or cannot show."""
-    return ''.join(character if character.isprintable() else '\\x%02x' % ord(character)
-                   for character in str(path))
-
-
-def content(path):
-    """Return the bytes of a copy. Raises NotChecked."""
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise NotChecked('is not a file')
-        if size > LARGEST_COPY:
-            raise NotChecked('is larger than %d MiB: clear its outputs in Jupyter, and save it'
-                             % (LARGEST_COPY / 2**20))
-        return path.read_bytes()
-    except OSError as error:
-        raise NotChecked('cannot be read: %s' % error.strerror) from None
-
+# One copy.
 
 def read(path):
     """Return a copy's cells, a list of (type, source). Raises NotChecked if it is no notebook."""
+    if path.stat().st_size > LARGEST_COPY:
+        raise NotChecked('is larger than %d MiB: clear its outputs in Jupyter, and save it'
+                         % (LARGEST_COPY / 2**20))
     try:
-        notebook = json.loads(content(path).decode('utf-8-sig'))  # sig: some editors add a mark
+        notebook = json.loads(path.read_text(encoding='utf-8-sig'))  # sig: some editors add a mark
         return [(cell['cell_type'], ''.join(cell['source'])) for cell in notebook['cells']
                 if SKIPPED not in cell.get('metadata', {}).get('tags', [])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -112,7 +106,7 @@ def run(cells, work, folder):
     """Run cells in the folder work, with folder as home, and return the Result."""
     with tempfile.TemporaryFile() as told:
         try:
-            subprocess.run([sys.executable, str(HERE / 'run_copy.py')], cwd=work,
+            subprocess.run([sys.executable, run_copy.__file__], cwd=work,
                            env=environment(folder), input=json.dumps(cells).encode(),
                            stdout=told, stderr=subprocess.DEVNULL,
                            timeout=TIME_LIMIT, start_new_session=True)
@@ -144,33 +138,131 @@ def check_copy(path, temporary=None):
         return run(cells, work, folder)
 
 
-def clean_up_when_stopped(message):
-    """From now on, let Ctrl-C and kill end this program by way of all that cleans up."""
-    def stop(*_):
-        for number in signal.SIGINT, signal.SIGTERM:
-            signal.signal(number, signal.SIG_IGN)
-        sys.exit(message)
-
-    for number in signal.SIGINT, signal.SIGTERM:
-        signal.signal(number, stop)
-
-
-def main():
-    sys.stdout.reconfigure(errors='backslashreplace')
-    if len(sys.argv) != 2:
-        sys.exit('usage: python check_file.py FILE')
-    path = Path(os.path.abspath(sys.argv[1]))
-    print('Running %s, for %d seconds at most' % (shown(path), TIME_LIMIT), file=sys.stderr)
+def check_file(path):
+    """Check a copy and print the verdicts; return the exit status. Raises NotChecked."""
+    print('Running %s, for %d seconds at most' % (check.printable(path), TIME_LIMIT),
+          file=sys.stderr)
     result = check_copy(path)
     if not result.verdicts:
-        sys.exit('%s %s' % (shown(path), result.note))
+        raise NotChecked(result.note)
     for number, (place, (_, text)) in enumerate(result.verdicts.items(), 1):
         print('%d. %s: %s' % (number, place, text))
     print(result.sentence())
     all_right = result.number_right() == len(result.verdicts) and not result.note
-    sys.exit(0 if all_right else 3)
+    return 0 if all_right else 3
+
+
+# A class.
+
+def find_copies(folder):
+    """Return the notebooks in a folder and in those below it, {name in the table: path}."""
+    names = {path.relative_to(folder): path for path in sorted(folder.rglob('*'))
+             if path.suffix.lower() == '.ipynb' and path.is_file()}
+    return {check.printable(name): path for name, path in names.items()
+            if not any(part.startswith('.') for part in name.parts)}  # Jupyter's, and macOS's
+
+
+def checksum(path):
+    """Return a checksum of a copy, what comes along, and the check."""
+    total = hashlib.sha256()
+    programs = [__file__, run_copy.__file__, check.__file__, check.bitwise.__file__]
+    for file in [path, *files_along(path), *programs]:
+        total.update(Path(file).read_bytes())
+    return 'sha256 ' + total.hexdigest()[:16]
+
+
+def row_of(name, result, checked):
+    """Return a copy's row in the table."""
+    verdicts = result.verdicts or dict.fromkeys(check.PLACES, check.NOT_CHECKED)
+    to_mend = ['%s: %s' % (place, text) for place, (kind, text) in verdicts.items()
+               if (kind, text) not in (check.NOT_CHECKED, (check.RIGHT, 'right'))]
+    if result.note:
+        to_mend.append(result.note)
+    return [name, *(kind for kind, _ in verdicts.values()), result.number_right(),
+            '; '.join(to_mend), checked]
+
+
+def read_table(path):
+    """Return the rows of a table, {name: row}; {} where there is none. Raises NotChecked."""
+    if not os.path.exists(path):
+        return {}
+    with open(path, newline='', encoding='utf-8-sig', errors='replace') as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    if header != HEADER:
+        raise NotChecked('cannot be checked: %s is not as this program writes it: move it away'
+                         % path)
+    return {row[0]: row for row in rows if row}
+
+
+def write_table(path, rows):
+    """Write a table, whole: where that is interrupted, the one before stays."""
+    with open(path + '.new', 'w', newline='', encoding='utf-8-sig') as file:  # sig: for Excel
+        csv.writer(file).writerows([HEADER, *(rows[name] for name in sorted(rows))])
+    os.replace(path + '.new', path)
+
+
+def check_all(paths):
+    """Check copies, {name: path}, several at once; yield (name, Result) when one is done.
+
+    Close this generator to end those that run.
+    """
+    memory = psutil.virtual_memory().available // run_copy.LIMITS['RLIMIT_AS']
+    pool = ThreadPool(max(1, min(os.cpu_count(), memory)))  # they wait for the copies' processes
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            yield from pool.imap_unordered(
+                lambda name: (name, check_copy(paths[name], folder)), paths)
+        finally:
+            pool.terminate()
+            end_processes(folder)
+            pool.join()
+
+
+def check_class(folder):
+    """Check the copies in a folder that have no row in its table, or have changed since.
+
+    Return the exit status. Raises NotChecked.
+    """
+    found = find_copies(folder)
+    if not found:
+        raise NotChecked('has no notebooks, *.ipynb')
+    table = str(folder) + '.csv'
+    rows = read_table(table)
+    checked = {name: checksum(path) for name, path in found.items()}
+    waiting = {name: path for name, path in found.items()
+               if rows.get(name, [''])[-1] != checked[name]}
+    done = len(found) - len(waiting)
+    print('%d of %d copies have a row and have not changed' % (done, len(found)), flush=True)
+    with contextlib.closing(check_all(waiting)) as results:
+        for done, (name, result) in enumerate(results, done + 1):
+            rows[name] = row_of(name, result, checked[name])
+            write_table(table, rows)
+            print('%d of %d  %s  %s' % (done, len(found), name, result.sentence()), flush=True)
+    print('The table is %s' % table)
+    return 0
+
+
+def stop(*_):
+    """End this program by way of all that cleans up."""
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit('\nInterrupted. The table of a class has the rows so far; the same command goes on')
+
+
+def main():
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, stop)
+    sys.stdout.reconfigure(errors='backslashreplace')
+    if len(sys.argv) != 2:
+        sys.exit('usage: python check_file.py FILE_OR_FOLDER')
+    path = Path(os.path.abspath(sys.argv[1]))
+    try:
+        sys.exit(check_class(path) if path.is_dir() else check_file(path))
+    except NotChecked as error:
+        sys.exit('%s %s' % (check.printable(path), error))
+    except OSError as error:
+        sys.exit('The check stopped: %s' % error)
 
 
 if __name__ == '__main__':
-    clean_up_when_stopped('\nInterrupted')
     main()

@@ -27,8 +27,9 @@ FILES = {  # the files beside the notebook, and where they come from
     **{name: ROOT / name for name in ('constraints.txt', 'LICENSE', 'data/mnist.pkl.gz',
                                       'data/published.csv', 'data/runs.csv')},
 }
-# The texts in exercise/handout/ that become cells, and the id of the cell above each.
-ADDED = {'task': 'title-picture', 'look': 'inputs-code', 'by-heart': 'compile-step'}
+# The texts in exercise/handout/ that become cells, by the id of the cell above each.
+ADDED = {'title-picture': 'task', 'inputs-code': 'look', 'compile-step': 'by-heart'}
+IMPORT = 'import check  # for the cells that say whether a place is right'
 TEST = '''\
 import importlib
 import check
@@ -67,43 +68,32 @@ def exercise(notebook, nbgrader=False):
     Cells with the tag solved are for readers of the solution, and go. Raises cells.NotebookError.
     """
     cells.clear_outputs(notebook)
-    below = {cell_id: added_cells(name) for name, cell_id in ADDED.items()}
-    below['imports-code'] = [new_code_cell(
-        'import check  # for the cells that say whether a place is right', id='check')]
-    places = []
+    with_sections = list(cells.with_sections(notebook.cells))
+    places = [section for section, cell in with_sections if SOLUTION.search(cell.source)]
+    if places != list(check.PLACES):
+        raise cells.NotebookError('The notebook has places in the sections %s, but the check in %s'
+                                  % (places, list(check.PLACES)))
     new = []
-    for section, cell in cells.with_sections(notebook.cells):
+    for section, cell in with_sections:
         if 'solved' in cell.metadata.get('tags', []):
             continue
         new.append(cell)
         if SOLUTION.search(cell.source):
-            places.append(section)
             new.append(check_cell(section, cell, nbgrader))
-        new += below.pop(cell.id, [])
-    if places != list(check.PLACES):
-        raise cells.NotebookError('The notebook has places in the sections %s, but the check in %s'
-                                  % (places, list(check.PLACES)))
-    if below:
-        raise cells.NotebookError('%s has no cells with the ids %s'
-                                  % (cells.NOTEBOOK, list(below)))
+        if 'SOLUTION' in SOLUTION.sub('', cell.source):
+            raise cells.NotebookError('Section "%s" has the mark of a solution without its partner'
+                                      % section)
+        if section in check.PLACES and not nbgrader:
+            empty = r'\1# YOUR CODE HERE\n\1raise NotImplementedError("%s")'
+            cell.source = SOLUTION.sub(empty % check.PLACES[section].task, cell.source)
+        if cell.id == 'imports-code':
+            new.append(new_code_cell(IMPORT, id='check'))
+        if cell.id in ADDED:
+            new += added_cells(ADDED[cell.id])
     notebook.cells = new
-    if not nbgrader:
-        take_out_solutions(notebook)
     for cell in new[[cell.id for cell in new].index('by-heart'):]:
         if cell.cell_type == 'code':  # a check of the places need not run it
             cell.metadata['tags'] = ['skip-execution']
-
-
-def take_out_solutions(notebook):
-    """Empty all places of a notebook. Raises cells.NotebookError if a mark is left over."""
-    for section, cell in cells.with_sections(notebook.cells):
-        if section in check.PLACES:
-            cell.source = SOLUTION.sub(
-                r'\1# YOUR CODE HERE\n\1raise NotImplementedError("%s")'
-                % check.PLACES[section].task, cell.source)
-        if '### BEGIN SOLUTION' in cell.source or '### END SOLUTION' in cell.source:
-            raise cells.NotebookError('Section "%s" has the mark of a solution without its partner'
-                                      % section)
 
 
 def write(target, nbgrader=False):

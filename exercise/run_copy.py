@@ -10,6 +10,7 @@ import os
 import re
 import sys
 
+import check
 from IPython.core.interactiveshell import InteractiveShell
 from ipykernel.zmqshell import KernelMagics
 
@@ -39,20 +40,19 @@ def new_shell():
     return shell
 
 
-def section_begun_by(kind, source, titles):
-    """Return which of these titles is a heading in a cell, or None."""
+def section_begun_by(kind, source):
+    """Return which place, or END, has its heading in a cell, or None."""
     headings = re.findall('^##+ (.*?)[# ]*$', source, re.MULTILINE) if kind == 'markdown' else []
-    return next((heading for heading in headings if heading in titles), None)
+    return next((title for title in headings if title in [*check.PLACES, END]), None)
 
 
-def run(cells, shell, check, tell):
+def run(cells, shell, session, tell):
     """Run cells, and call tell(section, verdicts), and at the end tell(..., note=...)."""
-    begins = [section_begun_by(*cell, [*check.PLACES, END]) for cell in cells]
+    begins = [section_begun_by(*cell) for cell in cells]
     if not set(check.PLACES) & set(begins):
         tell(None, {}, note="has none of the places' sections: is it another notebook?")
         return
-    session = check.session
-    verdicts = dict.fromkeys(check.PLACES, (check.WAITS, 'not checked'))
+    verdicts = dict.fromkeys(check.PLACES, check.NOT_CHECKED)
     section = 'the beginning'
     tell(section, verdicts)
     for title, (kind, source) in zip(begins, cells):
@@ -82,13 +82,9 @@ def main():
         print(json.dumps({'section': section, 'verdicts': verdicts, **note}), file=told, flush=True)
 
     shell = new_shell()
-    try:
-        import check  # it watches the shell
-    except ImportError as error:
-        tell(None, {}, note='was not checked, since the check does not start: %r' % error)
-        return
+    check.session = check.watch(shell)
     sys.path.insert(0, '')  # the copy's own folder, as in Jupyter; a check.py there is too late
-    run(cells, shell, check, tell)
+    run(cells, shell, check.session, tell)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,10 @@
-"""Tests of the check of a copy: exercise/check_file.py and run_copy.py."""
+"""Tests of the check of a copy, and of a class: exercise/check_file.py and run_copy.py."""
+import csv
 import os
+import signal
+import subprocess
 import sys
+import time
 
 import cells
 import check
@@ -9,9 +13,10 @@ import nbformat
 import psutil
 import pytest
 import run_copy
+from check_file import Result
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-ALL_RIGHT = {place: ('right', 'right') for place in check.PLACES}
+ALL_RIGHT = {place: (check.RIGHT, 'right') for place in check.PLACES}
 
 
 def write_copy(path, sections):
@@ -31,28 +36,15 @@ def processes_in(folder):
             if str(folder) in (process.info['environ'] or {}).get('HOME', '')]
 
 
-@pytest.mark.parametrize('verdicts, note, said, status', [
-    (ALL_RIGHT, None, '6 of 6 places are right', 0),
-    (ALL_RIGHT, 'a cell was changed', '6 of 6 places are right, but a cell was changed', 3),
-    ({**ALL_RIGHT, 'Cost': ('wrong', 'no')}, None, '5. Cost: no', 3),
-    ({}, 'is not a file', None, '/copy.ipynb is not a file')])
-def test_what_is_told_of_a_copy(monkeypatch, capsys, verdicts, note, said, status):
-    monkeypatch.setattr(sys, 'argv', ['check_file.py', '/copy.ipynb'])
-    monkeypatch.setattr(check_file, 'check_copy', lambda path: check_file.Result(verdicts, note))
-    with pytest.raises(SystemExit) as ended:
-        check_file.main()
-    assert ended.value.code == status
-    assert said is None or said in capsys.readouterr().out.splitlines()
-
-
-def test_names_do_nothing_to_the_terminal():
-    assert check_file.shown('a\x1b[2J\n\udcff.ipynb') == 'a\\x1b[2J\\x0a\\xdcff.ipynb'
+def started(*arguments, **options):
+    """Return check_file.py, just started with these arguments."""
+    return subprocess.Popen([sys.executable, check_file.__file__, *arguments],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 # How a copy is read.
 
 @pytest.mark.parametrize('content, message', [
-    (b'', 'is not a notebook of nbformat 4'),
     (b'{"cells": [', 'is not a notebook of nbformat 4'),
     (b'{"worksheets": [], "nbformat": 3}', 'is not a notebook of nbformat 4'),
     (b'[' * 100000, 'is not a notebook of nbformat 4'),
@@ -63,9 +55,10 @@ def test_what_is_no_notebook_is_told(tmp_path, content, message):
     assert message in check_file.check_copy(tmp_path / 'copy.ipynb').note
 
 
-def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / 'copy.ipynb')
-    assert check_file.check_copy(tmp_path / 'copy.ipynb').note == 'is not a file'
+def test_cells_that_only_people_run_are_left_out(tmp_path):
+    others = new_code_cell('2', metadata={'tags': [check_file.SKIPPED]})
+    nbformat.write(new_notebook(cells=[new_code_cell('1'), others]), tmp_path / 'copy.ipynb')
+    assert check_file.read(tmp_path / 'copy.ipynb') == [('code', '1')]
 
 
 @pytest.mark.parametrize('others, along', [
@@ -86,7 +79,7 @@ class FakeShell(list):
         self.append(source)
 
     def verdict(self, place):
-        return ('right' if place in self else 'wrong', 'text')
+        return (check.RIGHT if place in self else check.WRONG, 'text')
 
     def what_changed(self):
         return None
@@ -96,15 +89,13 @@ class FakeShell(list):
     (['## Weights', 'Weights', '## Cost', 'Cost'], ['Weights', 'Cost']),
     (['## Weights', '## Cost', 'Weights'], ['Weights']),
     (['## Weights', '## Train', 'Weights'], []),
-    (['## Holidays', 'Weights'], None)])
-def test_places_that_are_right(monkeypatch, sources, right):
+    (['## Holidays', 'Weights'], [])])
+def test_places_that_are_right(sources, right):
     shell = FakeShell()
-    monkeypatch.setattr(check, 'session', shell, raising=False)
     told = []
     pairs = [('markdown' if source[0] == '#' else 'code', source) for source in sources]
-    run_copy.run(pairs, shell, check, lambda section, verdicts, **note: told.append(verdicts))
-    found = [place for place, (kind, _) in told[-1].items() if kind == 'right']
-    assert found == (right or [])
+    run_copy.run(pairs, shell, shell, lambda section, verdicts, **note: told.append(verdicts))
+    assert [place for place, (kind, _) in told[-1].items() if kind == check.RIGHT] == right
 
 
 DAEMON = '''\
@@ -115,12 +106,10 @@ if os.fork() == 0:
 os._exit(0)''' % sys.executable
 
 
-@pytest.fixture(scope='module')
-def odd(tmp_path_factory):
-    """The folder of a copy that does odd things, and its Result."""
-    folder = tmp_path_factory.mktemp('odd') / 'copies'
+def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
     onehot, = [cell.source for cell in cells.saved('mnist_rnn').cells
                if cell.id == 'one-hot-labels-code']
+    folder = tmp_path / 'copies'
     write_copy(folder / 'copy.ipynb', {
         'Imports': '%autosave 60\n%matplotlib inline\nimport check, theano, theano.tensor as T\n'
                    'from helper import np\n'
@@ -133,31 +122,15 @@ def odd(tmp_path_factory):
         'Compile': DAEMON})
     (folder / 'helper.py').write_text('import numpy as np')
     (folder / 'check.py').write_text('raise SystemExit')
-    return folder, check_file.check_copy(folder / 'copy.ipynb', folder.parent)
-
-
-@pytest.mark.parametrize('place, text', [
-    ('One-hot labels', 'right'), ('Weights', 'stops with MemoryError'),
-    ('Hidden states', 'not written yet'), ('Cost', 'waits for the keyboard'),
-    ('Compile', 'not checked')])
-def test_verdict_on_a_place_of_an_odd_copy(odd, place, text):
-    _, result = odd
-    assert text in result.verdicts[place][1]
-
-
-def test_the_end_of_an_odd_copy_is_told(odd):
-    _, result = odd
+    result = check_file.check_copy(folder / 'copy.ipynb', tmp_path)
+    for place, text in {
+            'One-hot labels': 'right', 'Weights': 'stops with MemoryError',
+            'Hidden states': 'not written yet', 'Cost': 'waits for the keyboard',
+            'Compile': 'not checked'}.items():
+        assert text in result.verdicts[place][1]
     assert result.note == 'a cell in section "Compile" ended the Python process'
-
-
-def test_an_odd_copy_changes_nothing_in_its_folder(odd):
-    folder, _ = odd
     assert sorted(path.name for path in folder.iterdir()) == ['check.py', 'copy.ipynb', 'helper.py']
-
-
-def test_nothing_outlives_an_odd_copy(odd):
-    folder, _ = odd
-    assert not processes_in(folder.parent)
+    assert not processes_in(tmp_path)
 
 
 @pytest.mark.slow
@@ -166,6 +139,121 @@ def test_a_copy_that_prints_without_end_keeps_its_verdicts(tmp_path, monkeypatch
     write_copy(tmp_path / 'copy.ipynb', {
         'One-hot labels': 'onehot = 3', 'Cost': 'while True: print(1000 * "x")'})
     result = check_file.check_copy(tmp_path / 'copy.ipynb')
-    assert result.verdicts['One-hot labels'][0] == 'wrong'
+    assert result.verdicts['One-hot labels'][0] == check.WRONG
     assert result.note == ('a cell in section "Cost" was stopped after 20 seconds: is there an '
                            'endless loop?')
+
+
+# What is told of it.
+
+@pytest.mark.parametrize('verdicts, note, said, status', [
+    (ALL_RIGHT, None, '6 of 6 places are right', 0),
+    (ALL_RIGHT, 'a cell was changed', '6 of 6 places are right, but a cell was changed', 3),
+    ({**ALL_RIGHT, 'Cost': (check.WRONG, 'no')}, None, '5. Cost: no', 3),
+    ({}, 'is odd', '', '/a\\x1b.ipynb is odd')])
+def test_what_is_told_of_a_copy(monkeypatch, capsys, verdicts, note, said, status):
+    monkeypatch.setattr(sys, 'argv', ['check_file.py', '/a\x1b.ipynb'])
+    monkeypatch.setattr(check_file, 'check_copy', lambda path: Result(verdicts, note))
+    with pytest.raises(SystemExit) as ended:
+        check_file.main()
+    assert ended.value.code == status
+    assert said in capsys.readouterr().out
+
+
+# A class.
+
+def test_what_is_a_copy(tmp_path):
+    for name in ['carl.IPYNB', 'ann/a.ipynb', '._ann.ipynb', 'a.txt', '.ipynb_checkpoints/a.ipynb']:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(check_file.find_copies(tmp_path)) == ['ann/a.ipynb', 'carl.IPYNB']
+
+
+@pytest.fixture
+def school(tmp_path, monkeypatch):
+    """A class of three with a faked check: its folder, and a function that checks it."""
+    folder = tmp_path / 'copies'
+    folder.mkdir()
+    results = {'ann.ipynb': Result({**ALL_RIGHT, 'Cost': (check.WRONG, 'not the mean'),
+                                    'Compile': check.NOT_CHECKED}, 'a cell stopped'),
+               'ann.IPYNB': Result(ALL_RIGHT), 'ben.ipynb': Result({}, 'is not a notebook')}
+    checked = []
+
+    def check_copy(path, temporary):
+        checked.append(path.name)
+        return results[path.name]
+
+    def run():
+        """Check the class; return the names of those checked, and the rows."""
+        checked.clear()
+        check_file.check_class(folder)
+        with open(tmp_path / 'copies.csv', newline='', encoding='utf-8-sig') as file:
+            return sorted(checked), {row[0]: row[1:-1] for row in csv.reader(file)}
+
+    for name in results:
+        (folder / name).write_text(name)
+    monkeypatch.setattr(check_file, 'check_copy', check_copy)
+    return folder, run
+
+
+def test_table_and_screen(school, capsys):
+    _, run = school
+    assert run()[1] == {
+        'copy': [*check.PLACES, 'right', 'what to mend'],
+        'ann.ipynb': ['right'] * 4 + ['wrong', '-', '4', 'Cost: not the mean; a cell stopped'],
+        'ann.IPYNB': ['right'] * 6 + ['6', ''],
+        'ben.ipynb': ['-'] * 6 + ['0', 'is not a notebook']}
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:6] for line in lines] == ['0 of 3', '1 of 3', '2 of 3', '3 of 3', 'The ta']
+
+
+def test_only_a_changed_copy_is_checked_again_and_no_row_is_lost(school):
+    folder, run = school
+    run()
+    assert run()[0] == []
+    (folder / 'ann.ipynb').write_text('late')
+    (folder / 'ann.IPYNB').unlink()
+    checked, rows = run()
+    assert checked == ['ann.ipynb']
+    assert set(rows) == {'copy', 'ann.ipynb', 'ann.IPYNB', 'ben.ipynb'}
+
+
+def test_a_table_of_somebody_else_s_is_not_changed(school):
+    folder, run = school
+    folder.with_suffix('.csv').write_text('copy;points')
+    with pytest.raises(check_file.NotChecked, match='move it away'):
+        run()
+    assert folder.with_suffix('.csv').read_text() == 'copy;points'
+
+
+@pytest.mark.slow
+def test_an_interruption_leaves_nothing_but_the_rows(tmp_path):
+    temporary = tmp_path / 'temporary'
+    temporary.mkdir()
+    write_copy(tmp_path / 'copies' / 'fast.ipynb', {'Cost': 'pass'})
+    write_copy(tmp_path / 'copies' / 'slow.ipynb', {'Cost': 'while True: pass'})
+    process = started(tmp_path / 'copies', env={**os.environ, 'TMPDIR': str(temporary)})
+    table = tmp_path / 'copies.csv'
+    while process.poll() is None and not (table.exists() and processes_in(temporary)):
+        time.sleep(.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert errors.strip().startswith('Interrupted. The table')
+    assert 'fast.ipynb' in table.read_text()
+    assert not list(temporary.iterdir())
+    assert not processes_in(temporary)
+
+
+@pytest.mark.slow
+def test_an_interruption_of_the_start_shows_no_traceback():
+    process = started('missing')
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    assert 'Traceback' not in process.communicate()[1]
+
+
+def test_a_missing_package_is_told_in_one_line(tmp_path):
+    (tmp_path / 'theano.py').write_text('raise ImportError("No module named theano")')
+    process = started('x', env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    _, errors = process.communicate()
+    assert errors == 'No module named theano: activate the environment of the exercise first\n'

@@ -21,44 +21,40 @@ def folder(tmp_path_factory):
     return target
 
 
-@pytest.fixture(params=[False, True], ids=['exercise', 'nbgrader'])
-def either(request):
-    """The exercise, and the source for nbgrader."""
+@pytest.fixture
+def for_nbgrader():
+    """The source for nbgrader."""
     notebook = cells.saved('mnist_rnn')
-    handout.exercise(notebook, nbgrader=request.param)
+    handout.exercise(notebook, nbgrader=True)
     return notebook
 
 
-def below(notebook, above):
-    """Return the cell below the one with the id above."""
+def pair(notebook, above):
+    """Return the cell with the id above, and the one below it."""
     ids = [cell.id for cell in notebook.cells]
-    return notebook.cells[ids.index(above) + 1]
+    start = ids.index(above)
+    return notebook.cells[start:start + 2]
 
 
-def cells_with_a_place():
-    """Return the cells of the solved notebook that have a solution, {place: cell}."""
-    return {section: cell for section, cell in cells.with_sections(cells.saved('mnist_rnn').cells)
-            if handout.SOLUTION.search(cell.source)}
+def solved_cell(place):
+    """Return the cell of the solved notebook with the solution of a place."""
+    found, = [cell for section, cell in cells.with_sections(cells.saved('mnist_rnn').cells)
+              if section == place and handout.SOLUTION.search(cell.source)]
+    return found
 
 
 # The exercise.
 
 @pytest.mark.parametrize('place', check.PLACES)
-def test_a_place_is_empty_and_its_check_below(exercise, place):
-    above = cells_with_a_place()[place].id
-    ids = [cell.id for cell in exercise.cells]
-    empty, test = exercise.cells[ids.index(above)], below(exercise, above)
+def test_a_place_is_empty_and_its_check_below(exercise, for_nbgrader, place):
+    solved = solved_cell(place)
+    empty, test = pair(exercise, solved.id)
     assert '# YOUR CODE HERE\n' in empty.source
     assert check.PLACES[place].task in empty.source
     compile(empty.source, place, 'exec')  # its lines are indented
     assert test.source == "check.place('%s')" % place
-
-
-@pytest.mark.parametrize('place', check.PLACES)
-def test_nbgrader_tests_the_place(place):
-    notebook = cells.saved('mnist_rnn')
-    handout.exercise(notebook, nbgrader=True)
-    test = below(notebook, cells_with_a_place()[place].id)
+    full, test = pair(for_nbgrader, solved.id)
+    assert full.source == solved.source
     assert "check.verdict('%s')" % place in test.source
     assert (test.metadata.nbgrader.grade, test.metadata.nbgrader.solution) == (True, False)
 
@@ -74,30 +70,29 @@ def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('above, new', [
     ('title-picture', 'task'), ('imports-code', 'check'), ('inputs-code', 'look'),
-    ('look', 'look-code'), ('compile-step', 'by-heart'), ('by-heart', 'by-heart-code')])
-def test_added_cells(either, above, new):
-    assert below(either, above).id == new
+    ('compile-step', 'by-heart')])
+def test_added_cells(exercise, above, new):
+    assert pair(exercise, above)[1].id == new
 
 
-def test_what_need_not_run_in_a_check_is_marked(either):
-    marked = [cell.id for cell in either.cells
+def test_what_need_not_run_in_a_check_is_marked(for_nbgrader):
+    marked = [cell.id for cell in for_nbgrader.cells
               if 'skip-execution' in cell.metadata.get('tags', [])]
     assert marked[:2] == ['by-heart-code', 'train-code']
 
 
 def test_a_symbol_can_be_looked_at(exercise, nb):
-    source = below(exercise, 'look').source
-    assert eval(source.partition('#')[0], vars(nb)) == (2, 28, 28)
+    _, look = pair(exercise, 'look')
+    assert eval(look.source.partition('#')[0], vars(nb)) == (2, 28, 28)
 
 
 @pytest.mark.slow
 def test_twenty_images_are_learnt_by_heart(exercise, nb, capsys):
-    exec(below(exercise, 'by-heart').source, vars(nb))
+    _, by_heart = pair(exercise, 'by-heart')
+    exec(by_heart.source, vars(nb))
     cost = re.search(r'step 400: cost (\S+), 20 of 20 correct', capsys.readouterr().out).group(1)
     assert float(cost) < .1
 
-
-# A solved notebook that is not as it must be.
 
 @pytest.mark.parametrize('sources, message', [
     (['## Cost', '### BEGIN SOLUTION\n### END SOLUTION'], 'places in the sections'),
@@ -121,7 +116,7 @@ def test_the_folder_checks_the_solved_exercise(folder):
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_folder_has_no_solution(folder, place):
-    solution = cells_with_a_place()[place].source.partition('BEGIN SOLUTION')[2]
+    solution = solved_cell(place).source.partition('BEGIN SOLUTION')[2]
     longest = max(solution.partition('###')[0].splitlines(), key=len).strip()
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in ('.py', '.md')]
     texts += [cell.source for cell in nbformat.read(folder / 'mnist_rnn.ipynb', 4).cells]

@@ -215,6 +215,8 @@ def given(nb):
              'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
     for name, value in right.items():
         yield name, value, getattr(nb, name) == value
+    yield 'b_hidden', 'np.zeros at the start', not nb.initial[3].any()
+    yield 'b_V', 'np.zeros at the start', not nb.initial[4].any()
     order = np.random.RandomState(0).permutation(50000)
     shuffled = nb.train_set[0][order], nb.train_set[1][order]
     sets = {'train': shuffled, 'valid': nb.valid_set, 'test': nb.test_set}

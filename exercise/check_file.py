@@ -63,13 +63,15 @@ class Result(NamedTuple):
 
 def read(path):
     """Return a copy's cells, a list of (type, source). Raises NotChecked if it is no notebook."""
-    if path.stat().st_size > LARGEST_COPY:
-        raise NotChecked('is larger than %d MiB: clear its outputs in Jupyter, and save it'
-                         % (LARGEST_COPY / 2**20))
     try:
+        if path.stat().st_size > LARGEST_COPY:
+            raise NotChecked('is larger than %d MiB: clear its outputs in Jupyter, and save it'
+                             % (LARGEST_COPY / 2**20))
         notebook = json.loads(path.read_text(encoding='utf-8-sig'))  # sig: some editors add a mark
         return [(cell['cell_type'], ''.join(cell['source'])) for cell in notebook['cells']
                 if SKIPPED not in cell.get('metadata', {}).get('tags', [])]
+    except OSError as error:
+        raise NotChecked('cannot be read: %s' % error.strerror) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NotChecked('is not a notebook of nbformat 4: save it in Jupyter again') from None
 
@@ -163,11 +165,14 @@ def find_copies(folder):
 
 
 def checksum(path):
-    """Return a checksum of a copy, what comes along, and the check."""
+    """Return a checksum of a copy, what comes along, and the check; '' if one cannot be read."""
     total = hashlib.sha256()
     programs = [__file__, run_copy.__file__, check.__file__, check.bitwise.__file__]
-    for file in [path, *files_along(path), *programs]:
-        total.update(Path(file).read_bytes())
+    try:
+        for file in [path, *files_along(path), *programs]:
+            total.update(Path(file).read_bytes())
+    except OSError:
+        return ''
     return 'sha256 ' + total.hexdigest()[:16]
 
 
@@ -230,7 +235,7 @@ def check_class(folder):
     rows = read_table(table)
     checked = {name: checksum(path) for name, path in found.items()}
     waiting = {name: path for name, path in found.items()
-               if rows.get(name, [''])[-1] != checked[name]}
+               if not checked[name] or rows.get(name, [''])[-1] != checked[name]}
     done = len(found) - len(waiting)
     print('%d of %d copies have a row and have not changed' % (done, len(found)), flush=True)
     with contextlib.closing(check_all(waiting)) as results:

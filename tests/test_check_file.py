@@ -17,6 +17,7 @@ from check_file import Result
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ALL_RIGHT = {place: (check.RIGHT, 'right') for place in check.PLACES}
+SENTENCE = '%d of %d places are right' % (len(ALL_RIGHT), len(ALL_RIGHT))
 
 
 def write_copy(path, sections):
@@ -53,6 +54,11 @@ def started(*arguments, **options):
 def test_what_is_no_notebook_is_told(tmp_path, content, message):
     (tmp_path / 'copy.ipynb').write_bytes(content)
     assert message in check_file.check_copy(tmp_path / 'copy.ipynb').note
+
+
+def test_what_cannot_be_read_is_told_and_has_no_checksum(tmp_path):
+    assert check_file.check_copy(tmp_path / 'x').note == 'cannot be read: No such file or directory'
+    assert check_file.checksum(tmp_path / 'x') == ''
 
 
 def test_cells_that_only_people_run_are_left_out(tmp_path):
@@ -147,8 +153,8 @@ def test_a_copy_that_prints_without_end_keeps_its_verdicts(tmp_path, monkeypatch
 # What is told of it.
 
 @pytest.mark.parametrize('verdicts, note, said, status', [
-    (ALL_RIGHT, None, '6 of 6 places are right', 0),
-    (ALL_RIGHT, 'a cell was changed', '6 of 6 places are right, but a cell was changed', 3),
+    (ALL_RIGHT, None, SENTENCE, 0),
+    (ALL_RIGHT, 'a cell was changed', SENTENCE + ', but a cell was changed', 3),
     ({**ALL_RIGHT, 'Cost': (check.WRONG, 'no')}, None, '5. Cost: no', 3),
     ({}, 'is odd', '', '/a\\x1b.ipynb is odd')])
 def test_what_is_told_of_a_copy(monkeypatch, capsys, verdicts, note, said, status):
@@ -198,11 +204,13 @@ def school(tmp_path, monkeypatch):
 
 def test_table_and_screen(school, capsys):
     _, run = school
+    number = len(check.PLACES)
+    of_ann = {**dict.fromkeys(check.PLACES, 'right'), 'Cost': 'wrong', 'Compile': '-'}
     assert run()[1] == {
         'copy': [*check.PLACES, 'right', 'what to mend'],
-        'ann.ipynb': ['right'] * 4 + ['wrong', '-', '4', 'Cost: not the mean; a cell stopped'],
-        'ann.IPYNB': ['right'] * 6 + ['6', ''],
-        'ben.ipynb': ['-'] * 6 + ['0', 'is not a notebook']}
+        'ann.ipynb': [*of_ann.values(), str(number - 2), 'Cost: not the mean; a cell stopped'],
+        'ann.IPYNB': ['right'] * number + [str(number), ''],
+        'ben.ipynb': ['-'] * number + ['0', 'is not a notebook']}
     lines = capsys.readouterr().out.splitlines()
     assert [line[:6] for line in lines] == ['0 of 3', '1 of 3', '2 of 3', '3 of 3', 'The ta']
 

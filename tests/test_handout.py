@@ -111,7 +111,8 @@ def test_the_folder_checks_the_solved_exercise(folder):
     shutil.copy(cells.NOTEBOOK, folder / 'solved.ipynb')
     done = subprocess.run([sys.executable, folder / 'check_file.py', folder / 'solved.ipynb'],
                           stdout=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, '6 of 6 places are right')
+    assert done.stdout.splitlines()[-1].endswith('places are right')
+    assert done.returncode == 0  # all of them
 
 
 @pytest.mark.parametrize('place', check.PLACES)

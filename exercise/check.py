@@ -8,11 +8,10 @@ make, so that a mistake in one place is not another's. The weights stay as they 
 A verdict is the first of these that applies:
 
 empty  The lines are missing, or a line with raise NotImplementedError was left in.
-wrong  Its cell stopped with an error that can only be its own, as a SyntaxError.
-wrong  Its cell overwrote what it starts from, as x.
 right  Its cell ran, and its function finds nothing.
-wrong  Its function finds a mistake that can only be its own.
-waits  An earlier place is not right, or another cell overwrote what this one starts from.
+wrong  An error that can only be its own: a SyntaxError in its cell, a result that is not as
+       expected, x made anew in its cell.
+waits  An earlier place is not right, or another cell made anew what this one starts from.
 wrong  All other errors.
 """
 import contextlib
@@ -110,19 +109,19 @@ def example(nb, n=IMAGES):
 
 # What symbols are worth.
 
-def values_of(nb, given, wanted):
-    """Return the values of the symbols wanted. given: {name: value}, instead of its own."""
-    symbols = [getattr(nb, name) for name in given]
+def values_of(nb, values, wanted):
+    """Return the values of the symbols wanted. values: {name: value}, instead of its own."""
+    symbols = [getattr(nb, name) for name in values]
     inputs = [symbol.type() for symbol in symbols]
     function = theano.function(inputs, wanted, givens=list(zip(symbols, inputs)),
                                on_unused_input='ignore')
-    return function(*given.values())
+    return function(*values.values())
 
 
-def compute(nb, given, wanted):
-    """Return values_of(nb, given, wanted), or raise Wrong if shapes do not fit."""
+def compute(nb, values, wanted):
+    """Return values_of(nb, values, wanted), or raise Wrong if shapes do not fit."""
     try:
-        return values_of(nb, given, wanted)
+        return values_of(nb, values, wanted)
     except ValueError as error:
         found = re.search(r'Inputs shapes: \[(.*)\]', str(error))
         shapes = found.group(1).replace('), (', ') and (') if found else str(error)
@@ -134,7 +133,7 @@ def compute(nb, given, wanted):
 
 
 def is_close(value, expected, rtol=1e-4):
-    """Say whether two arrays are equal, but for a small number that is added inside a logarithm."""
+    """Say whether two arrays are equal. Not closer, since some add 1e-6 inside a logarithm."""
     return (np.shape(value) == np.shape(expected)
             and np.allclose(value, expected, rtol=rtol, atol=1e-10))
 
@@ -195,7 +194,7 @@ def costs_around_a_step(nb):
         nb.set_weights(before)
 
 
-def given(nb):
+def given_names(nb):
     """Yield a name that a given cell makes, what it stands for, and whether it still does."""
     yield 'theano', 'the module theano', nb.theano is theano
     yield 'T', 'the module theano.tensor', nb.T is T
@@ -211,9 +210,9 @@ def given(nb):
     for name, own in GRADIENTS.items():
         anew = theano.grad(nb.cost, getattr(nb, name))
         yield own, 'the gradient of cost', equal_computations([getattr(nb, own)], [anew])
-    right = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
-             'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
-    for name, value in right.items():
+    numbers = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
+               'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
+    for name, value in numbers.items():
         yield name, value, getattr(nb, name) == value
     yield 'b_hidden', 'np.zeros at the start', not nb.initial[3].any()
     yield 'b_V', 'np.zeros at the start', not nb.initial[4].any()
@@ -223,16 +222,16 @@ def given(nb):
     for end, (images, labels) in sets.items():
         X, Y = getattr(nb, 'X_' + end), getattr(nb, 'Y_' + end)
         yield 'X_' + end, 'the images in %s_set' % end, np.array_equal(X, images)
-        right = np.eye(10)[labels]
-        yield 'Y_' + end, 'the one-hot labels in %s_set' % end, np.array_equal(Y, right)
+        one_hot = np.eye(10)[labels]
+        yield 'Y_' + end, 'the one-hot labels in %s_set' % end, np.array_equal(Y, one_hot)
     before, same, after = costs_around_a_step(nb)
     yield 'cost_pred', 'a function that keeps the weights', is_close(same, before, rtol=0)
     yield 'sgd_step', 'a function that lowers the cost of its mini-batch', after < same
 
 
 def expect_given(nb, last=None):
-    """Expect that all that given() yields, up to a last name, is as the given cells made it."""
-    for name, made, is_as_made in given(nb):
+    """Expect that all given names, up to the first time that last is one, are as they were made."""
+    for name, made, is_as_made in given_names(nb):
         if not is_as_made:
             raise Overwritten(name, made)
         if name == last:
@@ -299,16 +298,14 @@ def usual_mistakes(values):
     def last(rows=rows, values=values, **options):
         return hidden_states(values, rows, **options)[0]
 
-    of_rows = {
+    return {
         'x[:, :, t] is column t of the images: row t is x[:, t, :]': last(x.transpose(2, 0, 1)),
         'x[t] is image t: row t of all images is x[:, t, :]': last(x),
         'every image is read as the first one: x[:, t, :] is row t of all images':
             last(rows[:, :1].repeat(len(x), axis=1)),
         'step t reads row t - 1: row t is x[:, t, :]': last(np.roll(rows, 1, axis=0)),
         'the rows are read from the last to the first: step t reads row t': last(rows[::-1]),
-        'the last row is not read: range(time_steps) counts from 0 to 27': last(rows[:27])}
-    return {
-        **of_rows,
+        'the last row is not read: range(time_steps) counts from 0 to 27': last(rows[:27]),
         'each state is the tanh of its three terms, and here the sigmoid':
             last(step=lambda bias, memory, new: 1 / (1 + np.exp(-(bias + memory + new)))),
         'b_hidden is added outside of the tanh: all three terms go into it':
@@ -409,9 +406,9 @@ def expect_new_value(nb, name, new, others):
            'the new %s depends on another variable in updates: plain SGD needs only %s, '
            'learning_rate and %s' % (name, name, own))
     values, _ = example(nb)
-    given = {**values, own: values[name] ** 2}
+    values[own] = values[name] ** 2
     gradient = getattr(nb, own) if own in parts else theano.grad(nb.cost, weight)
-    subtracted, right = values_of(nb, given, [weight - new, nb.learning_rate * gradient])
+    subtracted, right = values_of(nb, values, [weight - new, nb.learning_rate * gradient])
     expect_none_of(subtracted, {
         'the new %s goes up the gradient: subtract learning_rate * %s' % (name, own): -right,
         'the new %s lacks learning_rate' % name: right / nb.learning_rate})
@@ -525,8 +522,16 @@ class Session:
     def after_cell(self, source, error):
         """Note what became of a cell. error: an exception, or None."""
         names = names_set_by(source)
+        self.mend(names)
+        for title, place in PLACES.items():
+            if names & set(place.makes):
+                self.cells[title] = names, error
+
+    def mend(self, names):
+        """Mend what a right cell, which sets these names, may leave so that it counts as wrong."""
         if {'y_prob', 'h_states_sum'} <= names and 'h_states' not in names:
-            # Prediction calls the mean h_states_sum. Run again, it must not divide by 28 twice.
+            # Prediction has h_states_sum = h_states_sum / time_steps. Run again, it would divide
+            # the mean by 28, and Hidden states would have the wrong sum.
             names.remove('h_states_sum')
             if self.h_states_sum is not None:
                 self.names['h_states_sum'] = self.h_states_sum
@@ -534,9 +539,6 @@ class Session:
         if hasattr(self.names.get('updates'), '__next__'):
             # An iterator, as zip(...), can be used only once, and theano.function takes none.
             self.names['updates'] = list(self.names['updates'])
-        for title, place in PLACES.items():
-            if names & set(place.makes):
-                self.cells[title] = names, error
 
     def outcome(self, test):
         """Return the exception that a function of the notebook's names ends in, or None."""
@@ -547,28 +549,38 @@ class Session:
                 return error
         return None
 
+    def fault(self, title):
+        """Return the exception that is held against a place, or None.
+
+        It is its cell's or, where that may come from what the cell started from, its function's.
+        """
+        place = PLACES[title]
+        _, error = self.cells.get(title, (set(), None))
+        if error is None and not set(place.makes) <= set(self.names):
+            return NotImplementedError()
+        if type(error) is NotImplementedError or error and can_only_be_its_own(error):
+            return error
+        found = self.outcome(place.test)
+        return found if error is None or isinstance(found, Overwritten) else error
+
     def verdict(self, title):
         """Return the verdict on a place: (kind, text). The head of this file says how."""
-        place = PLACES[title]
-        names, error = self.cells.get(title, (set(), None))
-        if error is None and not set(place.makes) <= set(self.names):
-            return EMPTY, 'not written yet: ' + place.task
-        if error is None or not can_only_be_its_own(error):
-            found = self.outcome(place.test)
-            if error is None or isinstance(found, Overwritten):
-                error = found
+        error = self.fault(title)
         if error is None:
             return RIGHT, 'right'
         if type(error) is NotImplementedError:
-            return EMPTY, 'not written yet, or the line with raise was left in: ' + place.task
+            return EMPTY, ('not written yet, or the line with raise was left in: '
+                           + PLACES[title].task)
+        names, _ = self.cells.get(title, (set(), None))
         overwritten = isinstance(error, Overwritten)
         own = error.name in names if overwritten else can_only_be_its_own(error)
-        titles = list(PLACES)
-        for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
-            if not own and self.verdict(earlier)[0] in (EMPTY, WRONG):
-                return WAITS, 'cannot be checked before "%s" is right' % earlier
-        if overwritten and not own:
-            return WAITS, 'cannot be checked: ' + described(error)
+        if not own:
+            titles = list(PLACES)
+            for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
+                if self.verdict(earlier)[0] in (EMPTY, WRONG):
+                    return WAITS, 'cannot be checked before "%s" is right' % earlier
+            if overwritten:
+                return WAITS, 'cannot be checked: ' + described(error)
         return WRONG, ('' if isinstance(error, Wrong) else 'stops with ') + described(error)
 
     def what_changed(self):
@@ -580,15 +592,16 @@ class Session:
 def watch(shell):
     """Return the Session of an IPython shell, which notes the cells that run from now on."""
     session = Session(shell.user_ns)
-    session.shown = None  # the error that was shown last, before a cell
+    shown = None  # the error that was shown last, before a cell
 
     def before_cell(info):
-        session.shown = getattr(sys, 'last_value', None)
+        nonlocal shown
+        shown = getattr(sys, 'last_value', None)
 
     def after_cell(result):
         # Not the result's: a magic, as %%capture, may show an error and keep it.
-        shown = getattr(sys, 'last_value', None)
-        session.after_cell(result.info.raw_cell, None if shown is session.shown else shown)
+        last = getattr(sys, 'last_value', None)
+        session.after_cell(result.info.raw_cell, None if last is shown else last)
 
     shell.events.register('pre_run_cell', before_cell)
     shell.events.register('post_run_cell', after_cell)

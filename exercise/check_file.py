@@ -38,12 +38,12 @@ KEPT = ['PATH', 'LD_LIBRARY_PATH', 'SYSTEMROOT', 'COMSPEC', 'PATHEXT']
 HEADER = ['copy', *check.PLACES, 'right', 'what to mend', 'checked']  # of the table
 
 
-class NotChecked(Exception):
-    """What cannot be checked. The message is one line, to follow a file's name."""
+class CannotCheck(Exception):
+    """A copy or a class that cannot be checked. The message is one line: why."""
 
 
 class Result(NamedTuple):
-    """What came of a copy. verdicts: {place: (kind, text)}, or {}. note: what else, or None."""
+    """What came of a copy. verdicts: {title: (kind, text)}, or {}. note: what else, or None."""
 
     verdicts: dict
     note: Optional[str] = None
@@ -54,7 +54,7 @@ class Result(NamedTuple):
     def sentence(self):
         """Return what is to be said of the copy as a whole."""
         if not self.verdicts:
-            return self.note
+            return 'cannot be checked: ' + self.note
         right = '%d of %d places are right' % (self.number_right(), len(self.verdicts))
         return right + (', but ' + self.note if self.note else '')
 
@@ -62,18 +62,16 @@ class Result(NamedTuple):
 # One copy.
 
 def read(path):
-    """Return a copy's cells, a list of (type, source). Raises NotChecked if it is no notebook."""
+    """Return a copy's cells, a list of (type, source). Raises CannotCheck if it is no notebook."""
+    if path.stat().st_size > LARGEST_COPY:
+        raise CannotCheck('it is larger than %d MiB: clear its outputs in Jupyter, and save it'
+                         % (LARGEST_COPY / 2**20))
     try:
-        if path.stat().st_size > LARGEST_COPY:
-            raise NotChecked('is larger than %d MiB: clear its outputs in Jupyter, and save it'
-                             % (LARGEST_COPY / 2**20))
         notebook = json.loads(path.read_text(encoding='utf-8-sig'))  # sig: some editors add a mark
         return [(cell['cell_type'], ''.join(cell['source'])) for cell in notebook['cells']
                 if SKIPPED not in cell.get('metadata', {}).get('tags', [])]
-    except OSError as error:
-        raise NotChecked('cannot be read: %s' % error.strerror) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise NotChecked('is not a notebook of nbformat 4: save it in Jupyter again') from None
+        raise CannotCheck('it is not a notebook of nbformat 4: save it in Jupyter again') from None
 
 
 def files_along(path):
@@ -120,7 +118,7 @@ def run(cells, work, folder):
         told.seek(0)
         lines = told.read().splitlines()
     if not lines:
-        return Result({}, 'was not checked, since the check does not start')
+        return Result({}, 'the check does not start')
     last = json.loads(lines[-1])
     note = last.get('note', 'a cell in section "%s" %s' % (last['section'], what))
     return Result(last['verdicts'], note)
@@ -128,27 +126,27 @@ def run(cells, work, folder):
 
 def check_copy(path, temporary=None):
     """Run a copy in a new folder in the folder temporary, and return its Result."""
-    try:
-        cells = read(path)
-    except NotChecked as error:
-        return Result({}, str(error))
     with tempfile.TemporaryDirectory(dir=temporary) as folder:
-        work = os.path.join(folder, 'work')
+        work = os.path.join(folder, 'work')  # not its home, which IPython also writes to
         os.mkdir(work)
-        for file in files_along(path):
-            shutil.copy(file, work)
+        try:
+            cells = read(path)
+            for file in files_along(path):
+                shutil.copy(file, work)
+        except (CannotCheck, OSError) as error:
+            return Result({}, str(error))
         return run(cells, work, folder)
 
 
 def check_file(path):
-    """Check a copy and print the verdicts; return the exit status. Raises NotChecked."""
+    """Check a copy and print the verdicts; return the exit status. Raises CannotCheck."""
     print('Running %s, for %d seconds at most' % (check.printable(path), TIME_LIMIT),
           file=sys.stderr)
     result = check_copy(path)
     if not result.verdicts:
-        raise NotChecked(result.note)
-    for number, (place, (_, text)) in enumerate(result.verdicts.items(), 1):
-        print('%d. %s: %s' % (number, place, text))
+        raise CannotCheck(result.note)
+    for number, (title, (_, text)) in enumerate(result.verdicts.items(), 1):
+        print('%d. %s: %s' % (number, title, text))
     print(result.sentence())
     all_right = result.number_right() == len(result.verdicts) and not result.note
     return 0 if all_right else 3
@@ -179,8 +177,8 @@ def checksum(path):
 def row_of(name, result, checked):
     """Return a copy's row in the table."""
     verdicts = result.verdicts or dict.fromkeys(check.PLACES, check.NOT_CHECKED)
-    to_mend = ['%s: %s' % (place, text) for place, (kind, text) in verdicts.items()
-               if (kind, text) not in (check.NOT_CHECKED, (check.RIGHT, 'right'))]
+    to_mend = ['%s: %s' % (title, text) for title, (kind, text) in verdicts.items()
+               if kind != check.RIGHT and (kind, text) != check.NOT_CHECKED]
     if result.note:
         to_mend.append(result.note)
     return [name, *(kind for kind, _ in verdicts.values()), result.number_right(),
@@ -188,14 +186,13 @@ def row_of(name, result, checked):
 
 
 def read_table(path):
-    """Return the rows of a table, {name: row}; {} where there is none. Raises NotChecked."""
+    """Return the rows of a table, {name: row}; {} where there is none. Raises CannotCheck."""
     if not os.path.exists(path):
         return {}
     with open(path, newline='', encoding='utf-8-sig', errors='replace') as file:
         header, *rows = list(csv.reader(file)) or [[]]
     if header != HEADER:
-        raise NotChecked('cannot be checked: %s is not as this program writes it: move it away'
-                         % path)
+        raise CannotCheck('%s is not as this program writes it: move it away' % path)
     return {row[0]: row for row in rows if row}
 
 
@@ -226,11 +223,11 @@ def check_all(paths):
 def check_class(folder):
     """Check the copies in a folder that have no row in its table, or have changed since.
 
-    Return the exit status. Raises NotChecked.
+    Return the exit status. Raises CannotCheck.
     """
     found = find_copies(folder)
     if not found:
-        raise NotChecked('has no notebooks, *.ipynb')
+        raise CannotCheck('it has no notebooks, *.ipynb')
     table = str(folder) + '.csv'
     rows = read_table(table)
     checked = {name: checksum(path) for name, path in found.items()}
@@ -263,8 +260,8 @@ def main():
     path = Path(os.path.abspath(sys.argv[1]))
     try:
         sys.exit(check_class(path) if path.is_dir() else check_file(path))
-    except NotChecked as error:
-        sys.exit('%s %s' % (check.printable(path), error))
+    except CannotCheck as error:
+        sys.exit('%s cannot be checked: %s' % (check.printable(path), error))
     except OSError as error:
         sys.exit('The check stopped: %s' % error)
 

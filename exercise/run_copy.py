@@ -15,9 +15,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from ipykernel.zmqshell import KernelMagics
 
 END = 'Train'  # from this section on, no cell is run
-# Bytes of memory that are reserved (the notebook needs a third), bytes of a file that is written,
-# and seconds of computing, in case that the program which should stop this one is gone.
-LIMITS = {'RLIMIT_AS': 3 * 2**30, 'RLIMIT_FSIZE': 100 * 2**20, 'RLIMIT_CPU': 600}
+LIMITS = {
+    'RLIMIT_AS': 3 * 2**30,       # bytes of memory that are reserved; the notebook needs a third
+    'RLIMIT_FSIZE': 100 * 2**20,  # bytes of a file that is written
+    'RLIMIT_CPU': 600,            # seconds; check_file.py ends a copy earlier, unless it is gone
+}
 
 
 def limit():
@@ -50,7 +52,7 @@ def run(cells, shell, session, tell):
     """Run cells, and call tell(section, verdicts), and at the end tell(..., note=...)."""
     begins = [section_begun_by(*cell) for cell in cells]
     if not set(check.PLACES) & set(begins):
-        tell(None, {}, note="has none of the places' sections: is it another notebook?")
+        tell(None, {}, note="it has none of the places' sections: is it another notebook?")
         return
     verdicts = dict.fromkeys(check.PLACES, check.NOT_CHECKED)
     section = 'the beginning'

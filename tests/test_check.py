@@ -179,8 +179,10 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
 # What else a verdict may be, after some names are deleted and some cells run.
 
 @pytest.mark.parametrize('deleted, sources, title, kind, text', [
-    (['cost'], [], 'Cost', check.EMPTY, 'not written yet: make cost from y_prob and y'),
-    ([], ['cost = 3\nraise NotImplementedError'], 'Cost', check.EMPTY,
+    (['cost'], [], 'Cost', check.EMPTY,
+     'not written yet, or the line with raise was left in: make cost from y_prob and y'),
+    ([], ['x = 3', 'cost = 3\nraise NotImplementedError'], 'Cost',
+     check.EMPTY,
      'not written yet, or the line with raise was left in: make cost from y_prob and y'),
     (['y_prob'], ['cost = T.mean(y_prob)'], 'Cost', check.WAITS,
      'cannot be checked before "Prediction" is right'),
@@ -190,7 +192,8 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
           '+ b_V)\ny_pred = T.argmax(y_prob, axis=1)'], 'Prediction', check.WAITS,
      'cannot be checked before "Hidden states" is right'),
     (['h_states', 'h_states_sum'], [MEAN_IN_PLACE], 'Hidden states', check.EMPTY,
-     'not written yet: make the next h_states, and add it to h_states_sum'),
+     'not written yet, or the line with raise was left in: make the next h_states, and add it to '
+     'h_states_sum'),
     (['h_states'], ['y_prob = T.softmax(h_states_sum)'], 'Prediction', check.WRONG,
      "stops with AttributeError: module 'theano.tensor' has no attribute 'softmax'"),
     (['onehot'], ['h_states = [] + 3'], 'Hidden states', check.WRONG,

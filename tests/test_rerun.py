@@ -58,6 +58,11 @@ def test_difference_is_told(monkeypatch, outputs, told):
     assert found == ['section "A section", ' + told]
 
 
+def test_of_long_lines_the_part_that_differs_is_told():
+    told = rerun.first_lines(300 * ' ' + 'a', 300 * ' ' + 'b')
+    assert told == "    saved: '%sa'\n    here:  '%sb'" % (100 * ' ', 100 * ' ')
+
+
 def test_equal_outputs_do_not_differ():
     again = notebook(stream('one\n'), stream('2\n'), FIGURE, RESULT, execution={'time': '3'})
     assert not list(rerun.differences(notebook(PRINTED, FIGURE, RESULT), again))

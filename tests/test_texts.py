@@ -41,8 +41,7 @@ GIVEN = [  # where (the beginning of a file's name, or of "file, section"), numb
 NUMBER = re.compile(r'(?<![\w.])(?<!\w-)\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d|,\d)')
 CODE = re.compile(r'(?ms)^```.*?^```|(?<=\n\n)(?:    .*?\n)+|`[^`]*`')
 FORMULA_OR_TARGET = re.compile(r'(?s)\$\$.*?\$\$|\$[^$]*\$|(?<=\])\([^)]*\)')
-NOTEBOOKS = [cells.NOTEBOOKS / (name + '.ipynb') for name in cells.NAMES]
-PAGES = NOTEBOOKS + [path for folder in ('', 'data', 'exercise', 'exercise/handout', 'notebooks')
+PAGES = cells.PATHS + [path for folder in ('', 'data', 'exercise', 'exercise/handout', 'notebooks')
                      for path in sorted((cells.ROOT / folder).glob('*.md'))]
 
 
@@ -146,7 +145,7 @@ def test_links_lead_somewhere(page):
     assert dead == []
 
 
-@pytest.mark.parametrize('path', NOTEBOOKS, ids=cells.NAMES)
+@pytest.mark.parametrize('path', cells.PATHS, ids=cells.NAMES)
 def test_every_section_is_in_the_contents(path):
     headings = re.findall('(?m)^## (.*)', text_of(path))
     missing = {heading.replace(' ', '-') for heading in headings} - {'Setting-up'}

@@ -11,8 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / 'notebooks'
-NOTEBOOK = NOTEBOOKS / 'mnist_rnn.ipynb'
 NAMES = ['mnist_rnn', 'studies']  # of the notebooks
+PATHS = [NOTEBOOKS / (name + '.ipynb') for name in NAMES]
+NOTEBOOK = PATHS[0]
 
 sys.path.append(str(NOTEBOOKS))
 import bitwise  # noqa: E402  from notebooks/
@@ -62,13 +63,13 @@ def printed(cells):
 
 
 def title_of(cell):
-    """Return the first heading of a Markdown cell, or None."""
+    """Return the first heading of a cell, or None if it is not Markdown or has none."""
     heading = re.search('^#+ (.*)', cell.source, re.MULTILINE)
     return heading[1] if heading and cell.cell_type == 'markdown' else None
 
 
 def with_sections(cells):
-    """Yield (section, cell) for each of these cells. The section is the last heading's title."""
+    """Yield (section, cell) for each of these cells. A cell with a heading begins a section."""
     section = 'the beginning'
     for cell in cells:
         section = title_of(cell) or section
@@ -76,7 +77,7 @@ def with_sections(cells):
 
 
 def run_until(until, parameters):
-    """Run the cells. run_cells sees to it that nothing is drawn and Matplotlib's settings stay."""
+    """Run the cells; return all names. It is the inner part of run_cells, which has the rest."""
     names = {'__name__': '__main__'}
     for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type != 'code':
@@ -101,7 +102,7 @@ def run_cells(until, **parameters):
     NotebookError for the first cell that fails, or if none defines until.
     """
     import matplotlib.pyplot as plt
-    plt.switch_backend('template')  # it does nothing
+    plt.switch_backend('template')  # Matplotlib's backend that draws nothing
     try:
         with plt.rc_context():  # afterwards Matplotlib's settings are as before
             return run_until(until, parameters)

@@ -44,7 +44,7 @@ def last_and_average(network, mini_batch_size, steps, learning_rate, start_seed,
 
     They are those after the last step, and of the average over a tenth more steps, but at most 100.
     """
-    nb, network = notebook(), at_start(network, start_seed)
+    nb, net = notebook(), at_start(network, start_seed)
     more = min(steps // 10, 100)
     batches = draw_batches(draw_seed, steps + more, mini_batch_size)
     found = run(network, train(network, batches, learning_rate), [steps, steps + more], more)

@@ -8,7 +8,6 @@ from latex2mathml.converter import convert
 from nbconvert.exporters import html
 
 BUILD = cells.ROOT / 'build'  # where pages are written
-OURS = [cells.NOTEBOOKS / (name + '.ipynb') for name in cells.NAMES]  # with links to each other
 
 
 class Renderer(html.IPythonRenderer):
@@ -21,15 +20,15 @@ class Renderer(html.IPythonRenderer):
         return convert(body, display='block')
 
     def block_html(self, html):
-        # nbconvert looks for pictures, and closes a <details> at its first empty line.
+        # nbconvert's own method embeds pictures, but closes a <details> at its first empty line.
         return super().block_html(html) if '<img' in html else html
 
     def link(self, text, url, title=None):
         """Return a link as it is from build/: to another notebook's page, or to the file."""
         address = urllib.parse.urlsplit(url)
         if address.path and not address.scheme:
-            target = Path(self.path, address.path).resolve()
-            if target in OURS:
+            target = Path(self.path, address.path).resolve()  # self.path: see metadata below
+            if target in cells.PATHS:
                 target = file_of(target)
             url = address._replace(path=os.path.relpath(target, BUILD)).geturl()
         return super().link(text, url, title)

@@ -53,7 +53,9 @@ def environment(pinned):
         if name.startswith(('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')):
             del variables[name]
     variables['PYTHONUTF8'] = '1'
-    variables['IPYTHONDIR'] = str(cells.ROOT / '.uv' / 'ipython')  # has no start-up files
+    home = cells.ROOT / '.uv' / 'ipython'  # without start-up files
+    home.mkdir(parents=True, exist_ok=True)
+    variables['IPYTHONDIR'] = str(home)
     variables['MATPLOTLIBRC'] = os.devnull
     return variables
 
@@ -82,16 +84,17 @@ def execute(path, notebook, pinned):
     kernels = KernelSpecManager(kernel_dirs=[])  # this environment's, none that the user installed
     client = Client(executed, AsyncKernelManager(kernel_spec_manager=kernels),
                     record_timing=False, coalesce_streams=True, timeout=None, startup_timeout=600,
+                    skip_cells_with_tag='',  # none
                     extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     client.on_cell_start = client.print_heading
-    with ThreadPoolExecutor() as threads:  # in the main thread nbclient answers Ctrl-C
+    with ThreadPoolExecutor() as threads:  # in the main thread, nbclient would take Ctrl-C
         run = threads.submit(client.execute, cwd=str(path.absolute().parent),
                              env=environment(pinned), cleanup_kc=True)
     try:
         run.result()
     except CellExecutionError as error:
         cause = '%s: %s' % (error.ename, error.evalue.strip())
-    except RuntimeError:
+    except RuntimeError:  # as nbclient's DeadKernelError
         cause = 'its Python process ended, perhaps for lack of memory (ours need 1 GiB)'
     else:
         executed.metadata = notebook.metadata  # nbclient has added to its copy
@@ -123,7 +126,8 @@ def first_lines(saved, here):
     """Return the first line in which two texts differ, from both."""
     pairs = itertools.zip_longest(saved.split('\n'), here.split('\n'), fillvalue='(no such line)')
     pair = next(pair for pair in pairs if pair[0] != pair[1])
-    return '    saved: %.200r\n    here:  %.200r' % pair
+    start = max(0, len(os.path.commonprefix(pair)) - 100)
+    return '    saved: %r\n    here:  %r' % tuple(line[start:start + 200] for line in pair)
 
 
 def differences(saved, executed):
@@ -158,7 +162,7 @@ def verify(paths, pinned):
             count = sum(len(cell.get('outputs', [])) for cell in executed.cells)
             print('\n%s: its %d outputs are the saved ones' % (path, count))
         if not SAME_FIGURES:
-            print('Of figures only their number was compared')
+            print('Of figures was compared only whether they are there')
     return well
 
 
@@ -215,9 +219,10 @@ def make_pages(paths, pinned):
     for path in paths:
         notebook = cells.read(path)
         replace_all({page.file_of(path): page.render(path, execute(path, notebook, pinned))})
-        for other in page.OURS if path.resolve() in page.OURS else ():
-            if not page.file_of(other).exists():  # a link leads to it
-                replace_all({page.file_of(other): page.render(other, cells.read(other))})
+        if path.resolve() in cells.PATHS:
+            for other in cells.PATHS:
+                if not page.file_of(other).exists():  # a link leads to it
+                    replace_all({page.file_of(other): page.render(other, cells.read(other))})
         print('\nThe page is %s' % os.path.relpath(page.file_of(path)))
     return True
 
@@ -227,10 +232,11 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('notebooks', nargs='+', type=Path, metavar='NOTEBOOK')
     parser.add_argument('--unpinned', action='store_true', help='do not fix rounding')
-    parser.add_argument('--page', action='store_true',
-                        help='write build/NAME.html instead of comparing')
-    parser.add_argument('--save', action='store_true',
-                        help='save the outputs in the notebooks instead of comparing')
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument('--page', action='store_true',
+                         help='write build/NAME.html instead of comparing')
+    instead.add_argument('--save', action='store_true',
+                         help='save the outputs in the notebooks instead of comparing')
     options = parser.parse_args()
     action = make_pages if options.page else save if options.save else verify
     try:
@@ -238,7 +244,7 @@ def main():
     except cells.NotebookError as error:
         sys.exit('\n%s' % error)
     except (OSError, MemoryError) as error:  # a full disk, for example
-        sys.exit('\nStopped, and nothing was written: %s' % cells.in_one_line(error))
+        sys.exit('\nStopped: %s' % cells.in_one_line(error))
     sys.exit(0 if well else 1)
 
 

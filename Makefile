@@ -65,7 +65,7 @@ scheduler: setup  ## for make runs on several machines: see data/README.md
 worker: setup  ## joins this machine to it
 	$(PYTHON) tools/runs.py worker
 
-# .venv only if setup.sh made it. Renamed first, so that nothing else is left if this is stopped.
+# .venv only if setup.sh made it. Renamed first: if this is stopped, no half of it is left there.
 clean:  ## deletes what make made: .venv, .uv and the pages in build/, never handout/
 	mkdir -p .uv
 	if grep -qs '^prompt = mnist-rnn-theano$$' .venv/pyvenv.cfg; then mv .venv .uv/$$$$; fi

@@ -91,7 +91,8 @@ def exercise(notebook, nbgrader=False):
         if cell.id in ADDED:
             new += added_cells(ADDED[cell.id])
     notebook.cells = new
-    for cell in new[[cell.id for cell in new].index('by-heart'):]:
+    by_heart = [cell.id for cell in new].index('by-heart')
+    for cell in new[by_heart:]:
         if cell.cell_type == 'code':  # a check of the places need not run it
             cell.metadata['tags'] = ['skip-execution']
 

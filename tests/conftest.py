@@ -19,7 +19,7 @@ def nb(notebook_once):
 @pytest.fixture(scope='session')
 def short_run():
     """The names that the whole notebook makes with 20 steps of training; nobody changes them."""
-    return cells.run_cells('in_2017', iterations=20)
+    return cells.run_cells('in_2017', iterations=20)  # its last cell defines in_2017
 
 
 @pytest.fixture

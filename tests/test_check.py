@@ -167,10 +167,10 @@ def test_verdict_on_a_solution(session, place, old, new, words):
 def test_mistake_costs_its_own_place_only(session, place, old, new, words):
     for name in set(check.MADE) - {'onehot'}:
         del session.names[name]
-    mistake = solution(place, old, new)
+    original, mistake = solution(place, '', ''), solution(place, old, new)
     for section, source in symbolic_cells():
         if section in [*check.PLACES, 'Inputs', 'Gradients'] and section != 'One-hot labels':
-            run(session, mistake if source == solution(place, '', '') else source)
+            run(session, mistake if source == original else source)
     assert session.verdict(place)[0] == check.WRONG
     others = set(check.PLACES) - {place}
     assert {session.verdict(other)[0] for other in others} <= {check.RIGHT, check.WAITS}
@@ -251,7 +251,8 @@ def test_trained_weights_are_right_and_stay(nb, session):
     changed = session.what_changed()
     after = [weight.get_value() for weight in nb.weights]
     assert verdicts == len(check.PLACES) * [(check.RIGHT, 'right')] and changed is None
-    assert all(map(np.array_equal, before, after))
+    for weight, old, new in zip(nb.weights, before, after):
+        assert np.array_equal(old, new), weight.name
 
 
 def test_nothing_is_printed(session, capfd):

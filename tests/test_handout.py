@@ -68,9 +68,7 @@ def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
         exec(handout.TEST % 'Weights', {})
 
 
-@pytest.mark.parametrize('above, new', [
-    ('title-picture', 'task'), ('imports-code', 'check'), ('inputs-code', 'look'),
-    ('compile-step', 'by-heart')])
+@pytest.mark.parametrize('above, new', [('imports-code', 'check'), *handout.ADDED.items()])
 def test_added_cells(exercise, above, new):
     assert pair(exercise, above)[1].id == new
 

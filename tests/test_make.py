@@ -25,7 +25,7 @@ def start_make(folder, words):
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def is_made(folder, names):
+def left_out(folder, names):
     """Return what a copy of the repository leaves out, for shutil.copytree."""
     return {'.git', '.venv', '.uv', 'build', 'handout'} if folder == str(cells.ROOT) else ()
 
@@ -33,7 +33,7 @@ def is_made(folder, names):
 @pytest.fixture
 def copy(tmp_path):
     """A copy of the repository, with a link to its .venv, in which make runs is running."""
-    folder = shutil.copytree(str(cells.ROOT), tmp_path / 'a copy', ignore=is_made)
+    folder = shutil.copytree(str(cells.ROOT), tmp_path / 'a copy', ignore=left_out)
     (folder / '.venv').symlink_to(cells.ROOT / '.venv')
     with locket.lock_file(str(folder / 'data' / 'runs.lock')):
         yield folder

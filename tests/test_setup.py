@@ -79,7 +79,8 @@ def fresh(tmp_path):
 @pytest.fixture
 def made(fresh):
     """The same, set up."""
-    set_up(fresh)
+    said = set_up(fresh)
+    assert imports(fresh), said
     return fresh
 
 
@@ -124,6 +125,6 @@ def test_settings_do_not_count(fresh, name, value):
     (fresh / 'other' / 'tools').mkdir(parents=True)
     (fresh / '.config' / 'uv').mkdir(parents=True)
     (fresh / '.config' / 'uv' / 'uv.toml').write_text('[pip]\ntarget = "elsewhere"\n')
-    set_up(fresh, **{name: value})
-    assert imports(fresh)
+    said = set_up(fresh, **{name: value})
+    assert imports(fresh), said
     assert not (fresh / 'elsewhere').exists()

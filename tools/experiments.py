@@ -24,17 +24,17 @@ def row_of_runs(draw_seed):
     Both go on from the same weights and on the same mini-batches: at the same learning rate, and
     at a tenth of it.
     """
-    network = at_start('recurrent')
+    net = at_start('recurrent')
     batches = draw_batches(draw_seed, 1100)
-    row = reports(network, batches[:1000], .1)
-    trained = network.get_values()
-    same_rate = run(network, train(network, batches[1000:], .1), [100])
-    network.set_values(trained)
-    slower = run(network, train(network, batches[1000:], .01), [100])
-    row['accuracy_1000'] = test_accuracy(network, trained)
-    row['accuracy_1100'] = test_accuracy(network, same_rate.values[100])
-    row['accuracy_slower'] = test_accuracy(network, slower.values[100])
-    row['tail_average'] = test_accuracy(network, same_rate.averages[100])
+    row = reports(net, batches[:1000], .1)
+    trained = net.get_values()
+    same_rate = run(net, train(net, batches[1000:], .1), [100])
+    net.set_values(trained)
+    slower = run(net, train(net, batches[1000:], .01), [100])
+    row['accuracy_1000'] = test_accuracy(net, trained)
+    row['accuracy_1100'] = test_accuracy(net, same_rate.values[100])
+    row['accuracy_slower'] = test_accuracy(net, slower.values[100])
+    row['tail_average'] = test_accuracy(net, same_rate.averages[100])
     row['fingerprint'] = fingerprint(trained)
     return row
 
@@ -47,31 +47,31 @@ def last_and_average(network, mini_batch_size, steps, learning_rate, start_seed,
     nb, net = notebook(), at_start(network, start_seed)
     more = min(steps // 10, 100)
     batches = draw_batches(draw_seed, steps + more, mini_batch_size)
-    found = run(network, train(network, batches, learning_rate), [steps, steps + more], more)
+    found = run(net, train(net, batches, learning_rate), [steps, steps + more], more)
     last, average = found.values[steps], found.averages[steps + more]
-    cost, predicted = evaluated(network, last, nb.X_test, nb.Yt_labels)
+    cost, predicted = evaluated(net, last, nb.X_test, nb.Yt_labels)
     return {'cost_last': '%f' % cost,
-            'validation_last': accuracy(network, last, nb.X_valid, nb.Yv_labels),
-            'test_last': test_accuracy(network, last),
-            'validation_average': accuracy(network, average, nb.X_valid, nb.Yv_labels),
-            'test_average': test_accuracy(network, average)}
+            'validation_last': accuracy(net, last, nb.X_valid, nb.Yv_labels),
+            'test_last': test_accuracy(net, last),
+            'validation_average': accuracy(net, average, nb.X_valid, nb.Yv_labels),
+            'test_average': test_accuracy(net, average)}
 
 
 def row_of_sizes(network, mini_batch_size, steps, learning_rate, draw_seed):
-    """The accuracies, from the notebook's start."""
+    """Accuracies after the last step, and of the average, from the notebook's start."""
     row = last_and_average(network, mini_batch_size, steps, learning_rate, START_SEED, draw_seed)
     del row['cost_last']
     return row
 
 
 def row_of_networks(network, learning_rate, draw_seed):
-    """The same after 1,000 steps on 100 images each."""
+    """Accuracies after 1,000 steps on 100 images each, and of the average."""
     row = row_of_sizes(network, 100, 1000, learning_rate, draw_seed)
     return {column.replace('last', '1000'): value for column, value in row.items()}
 
 
 def row_of_starts(network, mini_batch_size, steps, learning_rate, start_seed, draw_seed):
-    """The cost and the test accuracies, from other starts."""
+    """The test cost and accuracy after the last step, and the accuracy of the average."""
     row = last_and_average(network, mini_batch_size, steps, learning_rate, start_seed, draw_seed)
     return {column: row[column] for column in ('cost_last', 'test_last', 'test_average')}
 
@@ -79,16 +79,16 @@ def row_of_starts(network, mini_batch_size, steps, learning_rate, start_seed, dr
 def row_of_longer(network, learning_rate, later_rate, later_from, draw_seed):
     """Test accuracies after single steps, then of averages of 100 steps."""
     measured_at = [100, 200, 500, 1000, 2000, 4000, 5000, 10000]
-    network = at_start(network)
+    net = at_start(network)
     batches = draw_batches(draw_seed, measured_at[-1])
-    training = itertools.chain(train(network, batches[:later_from - 1], learning_rate),
-                               train(network, batches[later_from - 1:], later_rate))
-    found = run(network, training, measured_at)
+    training = itertools.chain(train(net, batches[:later_from - 1], learning_rate),
+                               train(net, batches[later_from - 1:], later_rate))
+    found = run(net, training, measured_at)
     row = {}
     for step in measured_at:
-        row['test_%d' % step] = test_accuracy(network, found.values[step])
+        row['test_%d' % step] = test_accuracy(net, found.values[step])
     for step in measured_at:
-        row['average_%d' % step] = test_accuracy(network, found.averages[step])
+        row['average_%d' % step] = test_accuracy(net, found.averages[step])
     return row
 
 
@@ -106,30 +106,31 @@ def start_with_sums(W_sum, V_sum):
     return [U, W, V, np.zeros(100), np.zeros(10)]
 
 
-def row_of_scan(W_sum, V_sum, draw_seed, steps=101):
-    """The reports of the notebook's network from such a start."""
-    network = compiled('recurrent')
-    network.set_values(start_with_sums(W_sum, V_sum))
-    return reports(network, draw_batches(draw_seed, steps), .1)
+def row_of_scan(W_sum, V_sum, draw_seed):
+    """The first two reports of the notebook's network from such a start."""
+    net = compiled('recurrent')
+    net.set_values(start_with_sums(W_sum, V_sum))
+    return reports(net, draw_batches(draw_seed, 101), .1)
 
 
 def row_of_whole(W_sum, V_sum, draw_seed):
     """All ten reports, and the test accuracy after step 1000."""
-    row = row_of_scan(W_sum, V_sum, draw_seed, steps=1000)
-    network = compiled('recurrent')  # the same object, which row_of_scan has trained
-    return {**row, 'accuracy_1000': test_accuracy(network, network.get_values())}
+    net = compiled('recurrent')
+    net.set_values(start_with_sums(W_sum, V_sum))
+    row = reports(net, draw_batches(draw_seed, 1000), .1)
+    return {**row, 'accuracy_1000': test_accuracy(net, net.get_values())}
 
 
 def row_of_early(W_sum, V_sum, W_mean, draw_seed):
     """The validation cost after iterations 0, 10, ..., 110."""
-    network = compiled('recurrent')
+    net = compiled('recurrent')
     U, W, V, b_hidden, b_V = start_with_sums(W_sum, V_sum)
     if W_mean == 'taken':
         W = W - W.mean()
     if W_mean == 'of_134':
         W = W + start_with_sums(134, 134)[1].mean()
-    network.set_values([U, W, V, b_hidden, b_V])
-    row = reports(network, draw_batches(draw_seed, 111), .1, every=10)
+    net.set_values([U, W, V, b_hidden, b_V])
+    row = reports(net, draw_batches(draw_seed, 111), .1, every=10)
     return {column: text for column, text in row.items() if column.startswith('validation_cost')}
 
 
@@ -154,19 +155,19 @@ def runs_with_one_bit(name, place, learning_rate, start_seed, draw_seed, measure
 
     The second start differs by the last bit of the number at this place of the weight of that name.
     """
-    network = at_start('recurrent', start_seed)
+    net = at_start('recurrent', start_seed)
     batches = draw_batches(draw_seed, measured_at[-1])
-    start = dict(zip([weight.name for weight in network.weights], network.get_values()))
-    unchanged = run(network, train(network, batches, learning_rate), measured_at)
+    start = dict(zip([weight.name for weight in net.weights], net.get_values()))
+    unchanged = run(net, train(net, batches, learning_rate), measured_at)
     flip_last_bit(start[name], place)
-    network.set_values(start.values())
-    changed = run(network, train(network, batches, learning_rate), measured_at)
+    net.set_values(start.values())
+    changed = run(net, train(net, batches, learning_rate), measured_at)
     return unchanged, changed
 
 
 def row_of_one_bit(array, row, column, learning_rate, draw_seed):
-    """A run beside another whose start differs by one bit."""
-    network = compiled('recurrent')
+    """A run beside another whose start differs by one bit, at a row and column of an array."""
+    net = compiled('recurrent')
     place = (column,) if array.startswith('b_') else (row, column)
     measured_at = [*range(10, 301, 10), *range(400, 1001, 100)]
     unchanged, changed = runs_with_one_bit(
@@ -176,29 +177,29 @@ def row_of_one_bit(array, row, column, learning_rate, draw_seed):
     for bound in 1e-12, .01, .1:
         above = np.flatnonzero(gaps > bound)
         found['first_above_%g' % bound] = str(above[0]) if len(above) else '-1'
-    found['accuracy'] = test_accuracy(network, changed.values[1000])
-    found['accuracy_unchanged'] = test_accuracy(network, unchanged.values[1000])
+    found['accuracy'] = test_accuracy(net, changed.values[1000])
+    found['accuracy_unchanged'] = test_accuracy(net, unchanged.values[1000])
     return found
 
 
 @functools.cache
 def hessian_product():
     """Return a function of images, labels and a vector: the cost's Hessian times the vector."""
-    nb, network = notebook(), compiled('recurrent')
+    nb, net = notebook(), compiled('recurrent')
     vector = T.vector()
-    gradient = T.concatenate([part.ravel() for part in network.gradients])
-    products = T.grad(T.dot(gradient, vector), network.weights)
+    gradient = T.concatenate([part.ravel() for part in net.gradients])
+    products = T.grad(T.dot(gradient, vector), net.weights)
     product = T.concatenate([part.ravel() for part in products])
     return theano.function([nb.x, nb.y, vector], product)
 
 
-def largest_curvature(network):
+def largest_curvature(net):
     """Return the largest curvature of the cost of the first 300 training images.
 
     It is the largest eigenvalue of the Hessian, found by SciPy from products with vectors.
     """
     nb = notebook()
-    size = sum(value.size for value in network.get_values())
+    size = sum(value.size for value in net.get_values())
 
     def times_hessian(vector):
         products = []
@@ -214,14 +215,14 @@ def largest_curvature(network):
 
 def row_of_curvature(learning_rate, start_seed, draw_seed):
     """The largest curvature of the cost along a run, and its distance from one with another bit."""
-    network = compiled('recurrent')
+    net = compiled('recurrent')
     measured_at = [*range(0, 201, 20), 250, 300, 350, 400, 500, *range(600, 1801, 200)]
     unchanged, changed = runs_with_one_bit(
         'W', (0, 0), learning_rate, start_seed, draw_seed, measured_at)
     row = {}
     for step, values in unchanged.values.items():
-        network.set_values(values)
-        row['curvature_%d' % step] = '%.1f' % largest_curvature(network)
+        net.set_values(values)
+        row['curvature_%d' % step] = '%.1f' % largest_curvature(net)
     return {**row, **distances(unchanged.values, changed.values)}
 
 
@@ -233,37 +234,37 @@ AMOUNTS = {'down': [-4, -2, 2, 4], 'right': [-4, -2, 2, 4],
            'ink_on_least': [67], 'ink_on_most': [67]}
 
 
-def run_on_changed_images(network, learning_rate, trained_on, draw_seed, measured_at):
+def run_on_changed_images(net, learning_rate, trained_on, draw_seed, measured_at):
     """Train a network on images that are changed at random; return what run() returns."""
     rng = np.random.RandomState(draw_seed)
     batches = rng.randint(0, 50000, size=(measured_at[-1], 100))
     change = functools.partial(images.changed_at_random, trained_on, rng)
-    return run(network, train(network, batches, learning_rate, change), measured_at)
+    return run(net, train(net, batches, learning_rate, change), measured_at)
 
 
 def row_of_changed(network, learning_rate, trained_on, draw_seed):
     """Accuracies of the average of steps 1001 to 1100 on changed images."""
-    nb, network = notebook(), at_start(network)
-    found = run_on_changed_images(network, learning_rate, trained_on, draw_seed, [1100])
+    nb, net = notebook(), at_start(network)
+    found = run_on_changed_images(net, learning_rate, trained_on, draw_seed, [1100])
     values = found.averages[1100]
-    row = {'unchanged': test_accuracy(network, values)}
+    row = {'unchanged': test_accuracy(net, values)}
     for kind, amounts in AMOUNTS.items():
         for amount in amounts:
             changed = images.CHANGES[kind](nb.X_test, amount)
-            row['%s_%d' % (kind, amount)] = accuracy(network, values, changed, nb.Yt_labels)
+            row['%s_%d' % (kind, amount)] = accuracy(net, values, changed, nb.Yt_labels)
     return row
 
 
 def row_of_turned(network, learning_rate, trained_on, draw_seed):
     """Accuracies on images turned left and right, of averages of 100 steps."""
-    nb, network = notebook(), at_start(network)
-    found = run_on_changed_images(network, learning_rate, trained_on, draw_seed, [1100, 2000, 4000])
+    nb, net = notebook(), at_start(network)
+    found = run_on_changed_images(net, learning_rate, trained_on, draw_seed, [1100, 2000, 4000])
     row = {}
     for step, values in found.averages.items():
         for degrees in 0, 30, -30:
             turned = images.CHANGES['turned'](nb.X_test, degrees)
             column = 'turned_%d_after_%d' % (degrees, step)
-            row[column] = accuracy(network, values, turned, nb.Yt_labels)
+            row[column] = accuracy(net, values, turned, nb.Yt_labels)
     return row
 
 
@@ -272,21 +273,21 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
 
     It is measured on the average of 100 steps after so many; with 0 steps, on the initial values.
     """
-    nb, network = notebook(), at_start(network, start_seed)
+    nb, net = notebook(), at_start(network, start_seed)
     end = steps + 100 if steps else 0
-    training = train(network, draw_batches(draw_seed, end), learning_rate)
-    values = run(network, training, [end]).averages[end]
+    training = train(net, draw_batches(draw_seed, end), learning_rate)
+    values = run(net, training, [end]).averages[end]
     places = {str(row): 28 * row + np.arange(10, 18) for row in range(28)}
-    blank = images.pixels_by_variation()[:67]  # in all training images
+    blank = images.pixels_by_variation()[:67]  # 67 pixels are blank in all training images
     is_inner = np.isin(blank % 28, np.arange(4, 24))  # where ink is not rare
     places['edge'], places['inner'] = blank[~is_inner], blank[is_inner]
-    cost, answers = evaluated(network, values, nb.X_test, nb.Yt_labels)
+    cost, answers = evaluated(net, values, nb.X_test, nb.Yt_labels)
     found = {}
     for name, pixels in places.items():
         inked = images.with_pixels(nb.X_test, pixels, images.INK)
-        found['same_' + name] = accuracy(network, values, inked, answers)
-    network.set_values(values)
-    states_of = theano.function([nb.x], T.stack(network.states))  # (28, n, hidden units)
+        found['same_' + name] = accuracy(net, values, inked, answers)
+    net.set_values(values)
+    states_of = theano.function([nb.x], T.stack(net.states))  # (28, n, hidden units)
     states = states_of(nb.X_test[:1000])
     for row in range(28):
         inked = images.with_pixels(nb.X_test[:1000], places[str(row)], images.INK)

@@ -29,7 +29,8 @@ def notebook():
 def initial_values(start_seed, hidden_d=100):
     """Return the values, {name: array}, with which the weights of all networks start.
 
-    U, W and V are drawn as in Weights. The order of the draws decides the numbers.
+    U, W and V are drawn as in Weights. The order of the draws decides the numbers; P has a
+    generator of its own, since a network with P has none of the others.
     """
     glorot_uniform = notebook().glorot_uniform
     P = glorot_uniform(np.random.RandomState(start_seed), 784, 10)
@@ -49,6 +50,8 @@ def initial_values(start_seed, hidden_d=100):
 
 class Network:
     """A compiled network. Its weights have values, a list of arrays, which training changes.
+
+    The networks share the notebook's variables: only one can be in use at a time.
 
     weights: shared variables, named as in initial_values(). states: the 28 hidden states, each
     (n, hidden_d), or none. scores: (n, 10), which a softmax turns into probabilities; if not given,
@@ -96,7 +99,7 @@ def unrolled(inputs, U, W, b_hidden):
 
 
 def recurrent(nb):
-    """The notebook's network."""
+    """The notebook's network, with its own scores. The states are the same once more, for ink.csv."""
     states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
     return Network(nb.weights, states, scores=nb.y_hat)
 
@@ -126,7 +129,7 @@ def row_biases(nb):
 def last_state(nb):
     """The network whose answer is read from the last state alone."""
     states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, scores=T.dot(nb.h_states, nb.V) + nb.b_V)
+    return Network(nb.weights, states, scores=T.dot(states[-1], nb.V) + nb.b_V)
 
 
 def by_columns(nb):
@@ -163,10 +166,10 @@ def compiled(name):
 
 def at_start(name, start_seed=START_SEED):
     """Return the Network with this name, with initial weights that this seed draws."""
-    network = compiled(name)
-    values = initial_values(start_seed, network.hidden_d)
-    network.set_values([values[weight.name] for weight in network.weights])
-    return network
+    net = compiled(name)
+    values = initial_values(start_seed, net.hidden_d)
+    net.set_values([values[weight.name] for weight in net.weights])
+    return net
 
 
 # Training.
@@ -176,7 +179,7 @@ def draw_batches(draw_seed, steps, mini_batch_size=100):
     return np.random.RandomState(draw_seed).randint(0, 50000, size=(steps, mini_batch_size))
 
 
-def train(network, batches, learning_rate, change=None):
+def train(net, batches, learning_rate, change=None):
     """Take one SGD step on each of these mini-batches; after each, yield its cost and predictions.
 
     batches: the indices of the images, (steps, n). change: a function that takes the images of a
@@ -187,21 +190,21 @@ def train(network, batches, learning_rate, change=None):
         images = nb.X_train[batch]
         if change:
             images = change(images)
-        yield network.step(images, nb.Y_train[batch], learning_rate)
+        yield net.step(images, nb.Y_train[batch], learning_rate)
 
 
-def run(network, training, measured_at, averaged=100):
+def run(net, training, measured_at, averaged=100):
     """Take all steps of a training, and return what it leaves, as attributes.
 
     costs: of all steps. values: the network's after the steps in measured_at, {step: values}, where
-    step 0 is the start. averages: {step: the mean of the values after the last steps up to it}.
-    averaged: of how many steps.
+    step 0 is the start. averages: the same, but each is a mean over several steps, as many as
+    averaged says, of which that step is the last.
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)
 
     def measure(step):
-        last.append(network.get_values())
+        last.append(net.get_values())
         if step in measured_at:
             values[step] = last[-1]
             averages[step] = [np.mean(arrays, axis=0) for arrays in zip(*last)]
@@ -215,35 +218,35 @@ def run(network, training, measured_at, averaged=100):
 
 # Measurements.
 
-def evaluated(network, values, images, labels):
-    """Set the network to these values; return the mean cost and the predictions for the images."""
-    network.set_values(values)
+def evaluated(net, values, images, labels):
+    """Give net these values; return the mean cost and the predictions for the images."""
+    net.set_values(values)
     costs, predictions = [], []
     for k in range(0, len(images), 500):
         part = slice(k, k + 500)
-        cost, predicted = network.evaluate(images[part], notebook().onehot(labels[part]))
+        cost, predicted = net.evaluate(images[part], notebook().onehot(labels[part]))
         costs.append(cost)
         predictions.append(predicted)
     return np.mean(costs), np.concatenate(predictions)
 
 
-def accuracy(network, values, images, labels):
+def accuracy(net, values, images, labels):
     """Return how many per cent of the images get their label with these values, as a text."""
-    cost, predicted = evaluated(network, values, images, labels)
+    cost, predicted = evaluated(net, values, images, labels)
     return '%.2f' % (100 * np.sum(predicted == labels) / len(labels))
 
 
-def test_accuracy(network, values):
-    return accuracy(network, values, notebook().X_test, notebook().Yt_labels)
+def test_accuracy(net, values):
+    return accuracy(net, values, notebook().X_test, notebook().Yt_labels)
 
 
-def reports(network, batches, learning_rate, every=100):
+def reports(net, batches, learning_rate, every=100):
     """Train, and return what Train prints at every 100th step, or every so many: {column: text}."""
     nb = notebook()
     found = {}
-    for i, (train_cost, train_pred) in enumerate(train(network, batches, learning_rate)):
+    for i, (train_cost, train_pred) in enumerate(train(net, batches, learning_rate)):
         if i % every == 0:
-            valid_cost, valid_pred = network.evaluate(nb.X_valid[0:100], nb.Y_valid[0:100])
+            valid_cost, valid_pred = net.evaluate(nb.X_valid[0:100], nb.Y_valid[0:100])
             found[i] = {
                 'training_cost': train_cost,
                 'validation_cost': valid_cost,

@@ -131,5 +131,7 @@ def work():
 if __name__ == '__main__':
     if sys.argv[1:] == ['worker']:
         work()
+    elif sys.argv[1:]:
+        sys.exit('usage: python tools/runs.py [worker]')
     else:
         main()

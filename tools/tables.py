@@ -57,6 +57,7 @@ def groups_of_sums(totals, draws):
 
 TWENTY = [*range(20), 1234]
 KEYS = {
+    # W_mean: see data/README.md.
     'early.csv': keys('W_sum V_sum W_mean draw_seed',
                       ([200], [110], ['own', 'of_134'], range(20)),
                       ([134], [134], ['own', 'taken'], range(20)),
@@ -138,7 +139,7 @@ def is_number(column, text):
     if column == 'fingerprint':
         return re.fullmatch('[0-9a-f]{16}', text) is not None
     try:
-        return -1 <= float(text) <= 10000  # which nan is not
+        return -1 <= float(text) <= 10000  # no measurement is beyond these, and nan is not between
     except ValueError:
         return False
 

@@ -77,8 +77,8 @@ def prose_of(text):
 
 
 def sections():
-    """Return two dicts by "file, section": its texts, and the numbers of its cells."""
-    texts, numbers = {}, {}
+    """Return three dicts by "file, section": its text, the numbers of its cells, its link."""
+    texts, numbers, links = {}, {}, {}
     for name in cells.NAMES:
         for title, cell in cells.with_sections(cells.saved(name).cells):
             where = '%s, %s' % (name, title)
@@ -87,21 +87,21 @@ def sections():
             code = cell.source + '\n' + cells.printed([cell]) if is_code else ''
             texts[where] = texts.get(where, '') + '\n\n' + text.replace('](#', '](%s.ipynb#' % name)
             numbers[where] = numbers.get(where, set()) | numbers_in(code)
+            links[where] = '%s.ipynb#%s)' % (name, title.replace(' ', '-'))
     readme = text_of(cells.ROOT / 'README.md')
     for paragraph in re.split(r'\n\n(?!!\[)', readme):  # a picture belongs to what is above it
         texts['README, ' + paragraph[:40]] = paragraph
-    return texts, numbers
+    return texts, numbers, links
 
 
-TEXTS, NUMBERS = sections()
+TEXTS, NUMBERS, LINKS = sections()
 
 
 def known(where):
     """Return the numbers that a section's text may have without being given."""
     found = {str(number) for number in range(13)}
     for other, numbers in NUMBERS.items():
-        link = '%s.ipynb#%s)' % tuple(other.replace(' ', '-').split(',-', 1))
-        if other == where or link in TEXTS[where]:
+        if other == where or LINKS[other] in TEXTS[where]:
             found |= numbers
     return found
 

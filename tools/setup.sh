@@ -6,7 +6,8 @@ unset CDPATH
 cd "$(dirname "$0")/.."
 
 # What counts of the user's settings is decided here: proxies, certificates, mirrors and folders
-# for downloads do. What would install other packages, or into another folder, does not.
+# for downloads do (as UV_PYTHON_DOWNLOADS and UV_PYTHON_INSTALL_DIR). What would install other
+# packages, or into another folder, does not, nor does any PYTHON variable.
 for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
     case $name in
         UV_*INDEX* | UV_*MIRROR* | UV_FIND_LINKS | UV_OFFLINE | UV_CACHE_DIR | UV_*CONFIG*) ;;
@@ -45,9 +46,10 @@ trap 'exit 1' HUP INT TERM
 # uv finds or downloads Python 3.11 and installs the packages. An old one lacks --build-constraint.
 version=0.13.9
 wheel=uv-$version
+uv=.uv/$wheel.data/scripts/uv
 if uv pip install --help 2>/dev/null | grep -q -e --build-constraint; then
     uv=uv
-elif uv=.uv/$wheel.data/scripts/uv && ! $uv --version >/dev/null 2>&1; then
+elif ! $uv --version >/dev/null 2>&1; then
     if [ "$(python3 -c 'import sys; print(sys.version_info >= (3, 8))' 2>&1)" != True ]; then
         stop "Found neither uv nor Python 3.8 or newer (as python3): install one of them"
     fi
@@ -64,7 +66,8 @@ elif uv=.uv/$wheel.data/scripts/uv && ! $uv --version >/dev/null 2>&1; then
     mv $work/$wheel.data .uv
 fi
 
-# Whether an environment has the pinned packages (uv knows) and all their files (as recorded in it).
+# Whether an environment has the pinned packages (without an index, uv fails if one is missing) and
+# all their files (as recorded in it).
 is_whole() {
     env -i PATH="$PATH" $uv pip install --quiet --dry-run --no-config --no-cache --no-index \
         --python "$1/bin/python" -r requirements.txt &&
@@ -95,6 +98,7 @@ $uv pip install --quiet --python $work/venv/bin/python --build-constraint constr
     -r requirements.txt || stop "Not all packages could be installed, for the reason above"
 is_whole $work/venv || stop "The packages are not as they should be, for the reason above." \
     "A setting of uv's? Try UV_NO_CONFIG=1 make setup"
+# Another call may have made it meanwhile.
 if [ -e .venv ] && ! is_whole .venv 2>/dev/null; then
     mv .venv $work/old
 fi

@@ -75,6 +75,10 @@ CASES = [
     ('Hidden states', 'a = ', 'x = 3; a = ', "x is no longer T.tensor3('x')" + AGAIN),
     ('Hidden states', 'T.dot(h_states, W)', 'T.dot(W, h_states)', 'of a product do not fit'),
     ('Hidden states', '_sum + h_states', '_sum', 'h_states_sum is still 0'),
+    ('Hidden states', '_sum + h_states', '_sum + h_states / 28', 'is the mean of the states'),
+    ('Hidden states', 'h_states_sum + h_states', 'h_states', 'is the last state alone'),
+    ('Hidden states', 'h_states = T.tanh(a)\n    h_states_sum = h_states_sum + h_states',
+     'h_states_sum = h_states_sum + h_states\n    h_states = T.tanh(a)', 'lacks the last state'),
     ('Hidden states', None, 'h_states, h_states_sum = [], []', "Theano's symbols, and is a list"),
     ('Prediction', 'h_states_mean = h_states_sum / time_steps', LOOP, 'right'),
     ('Prediction', 'T.nnet.softmax(y_hat)',
@@ -94,6 +98,8 @@ CASES = [
     ('Cost', 'y_prob, y', 'y, y_prob', 'not finite'),
     ('Cost', 'y_prob, y)', 'y_prob, y)[:100]', 'not only the first 100'),
     ('Cost', 'T.mean', '-T.mean', 'the wrong sign'),
+    ('Cost', 'T.mean', 'T.sum', 'over the mini-batch, not the sum'),
+    ('Cost', 'T.mean', '.1 * T.mean', 'not over images and classes'),
     ('Cost', 'T.mean(', '1 / mini_batch_size * T.sum(', 'own size, not by 100'),
     ('Cost', 'T.mean', 'np.mean', 'use T.mean'),
     ('Cost', 'y))', 'y)', 'stops with SyntaxError'),
@@ -108,19 +114,6 @@ CASES = [
     ('Compile', 'updates =', 'W = W - learning_rate * grad_W; updates =',
      'W is no longer the variable of section "Weights"' + AGAIN),
     ('Compile', 'updates =', 'learning_rate = 0; updates =', 'learning_rate is no longer above 0')]
-
-
-def slow(*row):
-    return pytest.param(*row, marks=pytest.mark.slow)
-
-
-def marked(rows):
-    """Return the rows for parametrize: of the last places only the first row of each is quick."""
-    seen = set()
-    for row in rows:
-        yield slow(*row) if row[0] in seen else row
-        if row[0] in ('Hidden states', 'Prediction', 'Compile'):
-            seen.add(row[0])
 
 
 def symbolic_cells():
@@ -153,7 +146,7 @@ def run(session, source):
     session.after_cell(source, error)
 
 
-@pytest.mark.parametrize('place, old, new, words', marked(CASES))
+@pytest.mark.parametrize('place, old, new, words', CASES)
 def test_verdict_on_a_solution(session, place, old, new, words):
     run(session, solution(place, old, new))
     kind, text = session.verdict(place)
@@ -208,7 +201,7 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
      'cannot be checked: W is no longer the variable of section "Weights"' + AGAIN),
     ([], ['cost = T.nosuch(y)', 'cost = 1 * cost'], 'Cost', check.RIGHT, 'right'),
     ([], 3 * [MEAN_IN_PLACE], 'Prediction', check.RIGHT, 'right'),
-    slow([], ['updates = zip(weights, [w - learning_rate * T.grad(cost, w) for w in weights])',
+    ([], ['updates = zip(weights, [w - learning_rate * T.grad(cost, w) for w in weights])',
               'dict(updates)'], 'Compile', check.RIGHT, 'right')])
 def test_verdict(session, deleted, sources, title, kind, text):
     for name in deleted:
@@ -226,12 +219,12 @@ def test_verdict(session, deleted, sources, title, kind, text):
     ('X_test = X_test * 255', 'X_test is no longer the images in test_set' + AGAIN),
     ('del weights', "NameError: name 'weights' is not defined: is it misspelt, or was its cell "
      'not run?'),
-    slow('Y_train = Y_train[::-1]', 'Y_train is no longer the one-hot labels in train_set' + AGAIN),
-    slow('grad_W = 2 * grad_W', 'grad_W is no longer the gradient of cost' + AGAIN),
-    slow('sgd_step = cost_pred', 'sgd_step is no longer a function that lowers the cost of its '
-         'mini-batch' + AGAIN),
-    slow('cost_pred = sgd_step', 'cost_pred is no longer a function that keeps the weights'
-         + AGAIN)])
+    ('Y_train = Y_train[::-1]', 'Y_train is no longer the one-hot labels in train_set' + AGAIN),
+    ('grad_W = 2 * grad_W', 'grad_W is no longer the gradient of cost' + AGAIN),
+    ('sgd_step = cost_pred',
+     'sgd_step is no longer a function that lowers the cost of its mini-batch' + AGAIN),
+    ('cost_pred = sgd_step',
+     'cost_pred is no longer a function that keeps the weights' + AGAIN)])
 def test_a_changed_given_cell_is_told(session, source, message):
     run(session, source)
     assert session.what_changed() == 'a given cell was changed, or what it made: ' + message

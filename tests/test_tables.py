@@ -177,6 +177,16 @@ def test_full_disk_costs_no_row(small, monkeypatch):
 
 # Trainings.
 
+# Rows that are tried for their network, their mini-batches or their change.
+NAMED_ROWS = [
+    ('networks.csv', 'linear,2,5'), ('networks.csv', 'without_W,4,19'),
+    ('networks.csv', 'row_biases,8,11'), ('networks.csv', 'recurrent,0.4,2'),
+    ('networks.csv', 'by_columns,0.1,3'), ('networks.csv', 'last_state,0.1,4'),
+    ('sizes.csv', 'recurrent,400,250,0.2,1'), ('sizes.csv', 'two_layers,100,1000,0.1,2'),
+    ('sizes.csv', 'wide,100,1000,0.2,3'), ('changed.csv', 'recurrent,0.1,scaled,5'),
+    ('one_bit.csv', 'W,0,0,0.1,1234'), ('scan.csv', '134,228,3')]
+
+
 def test_training_is_the_notebook_s_own(short_run):
     network = networks.at_start('recurrent')
     row = networks.reports(network, networks.draw_batches(1234, 20), .1, every=10)
@@ -198,10 +208,13 @@ def test_row_begins_as_saved(monkeypatch, name, key):
     assert row.items() <= tables.read(name)[key].items()
 
 
-@pytest.mark.parametrize('name', sorted(set(tables.KEYS) - {'ink.csv'}))
-def test_row_has_the_columns_of_its_table(monkeypatch, name):
+@pytest.mark.parametrize('name, key', NAMED_ROWS + [
+    ('runs.csv', '0'), ('starts.csv', 'linear,100,1000,0.5,0,0'), ('curvature.csv', '0.1,0,0'),
+    ('longer.csv', 'recurrent,0.1,0.01,5001,0'), ('turned.csv', 'linear,0.5,turned,0'),
+    ('early.csv', '200,110,own,0'), ('whole.csv', '128,128,0')])
+def test_row_has_the_columns_of_its_table(monkeypatch, name, key):
     """Without training and measuring, which take minutes. ink.csv measures in another way."""
-    def not_training(network, batches, learning_rate, change=None):
+    def not_training(net, batches, learning_rate, change=None):
         return ((0, 0) for batch in batches)
     for module in experiments, networks:
         monkeypatch.setattr(module, 'train', not_training)
@@ -209,9 +222,8 @@ def test_row_has_the_columns_of_its_table(monkeypatch, name):
     monkeypatch.setattr(images, 'transform', lambda images, *args: images)
     for measurement in 'accuracy', 'test_accuracy', 'largest_curvature':
         monkeypatch.setattr(experiments, measurement, lambda *args: 0)
-    row = experiments.make_row(name, next(iter(tables.KEYS[name].values())))
-    saved = next(iter(tables.read(name).values()))
-    assert list(row) == list(saved)
+    row = experiments.make_row(name, tables.KEYS[name][key])
+    assert list(row) == list(tables.read(name)[key])
 
 
 def test_values_and_averages_of_a_run():
@@ -304,13 +316,6 @@ def key_of_this_commit(name):
     return keys[int(chosen, 16) % len(keys)]
 
 
-NAMED_ROWS = [
-    ('networks.csv', 'linear,2,5'), ('networks.csv', 'without_W,4,19'),
-    ('networks.csv', 'row_biases,8,11'), ('networks.csv', 'recurrent,0.4,2'),
-    ('networks.csv', 'by_columns,0.1,3'), ('networks.csv', 'last_state,0.1,4'),
-    ('sizes.csv', 'recurrent,400,250,0.2,1'), ('sizes.csv', 'two_layers,100,1000,0.1,2'),
-    ('sizes.csv', 'wide,100,1000,0.2,3'), ('changed.csv', 'recurrent,0.1,scaled,5'),
-    ('one_bit.csv', 'W,0,0,0.1,1234'), ('scan.csv', '134,228,3')]
 ROWS_OF_THIS_COMMIT = [(name, key_of_this_commit(name)) for name in tables.KEYS]
 
 

@@ -36,8 +36,9 @@ from theano.gof.graph import ancestors  # noqa: E402
 from theano.scan_module.scan_utils import equal_computations  # noqa: E402
 
 RIGHT, EMPTY, WRONG, WAITS = 'right', 'empty', 'wrong', '-'  # kinds of verdicts
-NOT_CHECKED = WAITS, 'not checked'  # a verdict, where a notebook was not run that far
+NOT_CHECKED = WAITS, 'not checked'  # also a verdict: where a notebook was not run that far
 IMAGES = 101  # in a mini-batch of these tests: more than the notebook's mini_batch_size
+# Each weight's gradient, in the order of the notebook's weights.
 GRADIENTS = {'U': 'grad_U', 'W': 'grad_W', 'V': 'grad_V', 'b_hidden': 'grad_bh', 'b_V': 'grad_bV'}
 
 
@@ -195,7 +196,10 @@ def costs_around_a_step(nb):
 
 
 def given_names(nb):
-    """Yield a name that a given cell makes, what it stands for, and whether it still does."""
+    """Yield a name that a given cell makes, what it stands for, and whether it still does.
+
+    The order counts: a place expects the names up to the last one that it starts from.
+    """
     yield 'theano', 'the module theano', nb.theano is theano
     yield 'T', 'the module theano.tensor', nb.T is T
     yield 'np', 'the module numpy', nb.np is np
@@ -214,8 +218,8 @@ def given_names(nb):
                'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
     for name, value in numbers.items():
         yield name, value, getattr(nb, name) == value
-    yield 'b_hidden', 'np.zeros at the start', not nb.initial[3].any()
-    yield 'b_V', 'np.zeros at the start', not nb.initial[4].any()
+    for name, value in zip(('b_hidden', 'b_V'), nb.initial[3:]):  # once more, now their start
+        yield name, 'np.zeros at the start', not value.any()
     order = np.random.RandomState(0).permutation(50000)
     shuffled = nb.train_set[0][order], nb.train_set[1][order]
     sets = {'train': shuffled, 'valid': nb.valid_set, 'test': nb.test_set}
@@ -230,7 +234,7 @@ def given_names(nb):
 
 
 def expect_given(nb, last=None):
-    """Expect that all given names, up to the first time that last is one, are as they were made."""
+    """Expect that the given names, up to a last one, stand for what the given cells made."""
     for name, made, is_as_made in given_names(nb):
         if not is_as_made:
             raise Overwritten(name, made)
@@ -528,10 +532,12 @@ class Session:
                 self.cells[title] = names, error
 
     def mend(self, names):
-        """Mend what a right cell, which sets these names, may leave so that it counts as wrong."""
+        """Undo two things that right cells do, and that would count against a place later.
+
+        names: those that a cell set. h_states_sum is taken out of them where it is Prediction's.
+        """
         if {'y_prob', 'h_states_sum'} <= names and 'h_states' not in names:
-            # Prediction has h_states_sum = h_states_sum / time_steps. Run again, it would divide
-            # the mean by 28, and Hidden states would have the wrong sum.
+            # As h_states_sum = h_states_sum / time_steps. Run again, it would divide the mean.
             names.remove('h_states_sum')
             if self.h_states_sum is not None:
                 self.names['h_states_sum'] = self.h_states_sum
@@ -552,7 +558,8 @@ class Session:
     def fault(self, title):
         """Return the exception that is held against a place, or None.
 
-        It is its cell's or, where that may come from what the cell started from, its function's.
+        It is its cell's. It is what its function finds if its cell had none, or if a given name was
+        overwritten.
         """
         place = PLACES[title]
         _, error = self.cells.get(title, (set(), None))

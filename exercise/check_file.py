@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -92,14 +93,16 @@ def environment(folder):
 
 def end_processes(folder):
     """End all processes whose home is this folder or one in it, whoever started them."""
-    found = True
-    while found:
+    scans = 0
+    while scans < 3:  # a process that starts another program has no environment for a moment
         found = [process for process in psutil.process_iter(['environ'])
                  if (process.info['environ'] or {}).get('HOME', '').startswith(folder)]
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(found, timeout=5)
+        scans = 0 if found else scans + 1
+        time.sleep(.02)
 
 
 def run(cells, work, folder):
@@ -110,13 +113,13 @@ def run(cells, work, folder):
                            env=environment(folder), input=json.dumps(cells).encode(),
                            stdout=told, stderr=subprocess.DEVNULL,
                            timeout=TIME_LIMIT, start_new_session=True)
-            what = 'ended the Python process'
+            what = 'ended the Python process'  # unless its last line has a note
         except subprocess.TimeoutExpired:
             what = 'was stopped after %d seconds: is there an endless loop?' % TIME_LIMIT
         finally:
             end_processes(folder)
         told.seek(0)
-        lines = told.read().splitlines()
+        *lines, _ = told.read().split(b'\n')  # the last line may be cut off
     if not lines:
         return Result({}, 'the check does not start')
     last = json.loads(lines[-1])
@@ -174,7 +177,7 @@ def checksum(path):
     return 'sha256 ' + total.hexdigest()[:16]
 
 
-def row_of(name, result, checked):
+def row_of(name, result, copy_sum):
     """Return a copy's row in the table."""
     verdicts = result.verdicts or dict.fromkeys(check.PLACES, check.NOT_CHECKED)
     to_mend = ['%s: %s' % (title, text) for title, (kind, text) in verdicts.items()
@@ -182,7 +185,7 @@ def row_of(name, result, checked):
     if result.note:
         to_mend.append(result.note)
     return [name, *(kind for kind, _ in verdicts.values()), result.number_right(),
-            '; '.join(to_mend), checked]
+            '; '.join(to_mend), copy_sum]
 
 
 def read_table(path):
@@ -230,14 +233,14 @@ def check_class(folder):
         raise CannotCheck('it has no notebooks, *.ipynb')
     table = str(folder) + '.csv'
     rows = read_table(table)
-    checked = {name: checksum(path) for name, path in found.items()}
+    sums = {name: checksum(path) for name, path in found.items()}
     waiting = {name: path for name, path in found.items()
-               if not checked[name] or rows.get(name, [''])[-1] != checked[name]}
+               if sums[name] == '' or rows.get(name, [''])[-1] != sums[name]}
     done = len(found) - len(waiting)
     print('%d of %d copies have a row and have not changed' % (done, len(found)), flush=True)
     with contextlib.closing(check_all(waiting)) as results:
         for done, (name, result) in enumerate(results, done + 1):
-            rows[name] = row_of(name, result, checked[name])
+            rows[name] = row_of(name, result, sums[name])
             write_table(table, rows)
             print('%d of %d  %s  %s' % (done, len(found), name, result.sentence()), flush=True)
     print('The table is %s' % table)

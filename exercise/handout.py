@@ -71,8 +71,8 @@ def exercise(notebook, nbgrader=False):
     with_sections = list(cells.with_sections(notebook.cells))
     places = [section for section, cell in with_sections if SOLUTION.search(cell.source)]
     if places != list(check.PLACES):
-        raise cells.NotebookError('The notebook has places in the sections %s, but the check in %s'
-                                  % (places, list(check.PLACES)))
+        raise cells.NotebookError('The notebook has places (one in a section) in %s, but the check '
+                                  'in %s' % (places, list(check.PLACES)))
     new = []
     for section, cell in with_sections:
         if 'solved' in cell.metadata.get('tags', []):

@@ -18,7 +18,7 @@ END = 'Train'  # from this section on, no cell is run
 LIMITS = {
     'RLIMIT_AS': 3 * 2**30,       # bytes of memory that are reserved; the notebook needs a third
     'RLIMIT_FSIZE': 100 * 2**20,  # bytes of a file that is written
-    'RLIMIT_CPU': 600,            # seconds; check_file.py ends a copy earlier, unless it is gone
+    'RLIMIT_CPU': 600,            # seconds, in case that check_file.py was killed
 }
 
 

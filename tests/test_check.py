@@ -36,7 +36,7 @@ for w in weights:
 """
 AGAIN = ': take out any line of yours that sets it, restart the kernel, and run the cells again'
 
-# A place, what in its solution (None: all) is replaced by what, and words of the verdict.
+# A place, what in its solved cell (None: all) is replaced by what, and words of the verdict.
 CASES = [
     ('One-hot labels', 'onehot[np.arange(num_frames), inp] = 1', 'onehot = np.eye(10)[inp]',
      'right'),
@@ -117,15 +117,16 @@ CASES = [
 
 
 def symbolic_cells():
-    """Return the code cells up to Compile, but those that compile: [(section, source)]."""
+    """Return the code cells, but those with sgd_step, which takes time: [(section, source)]."""
     found = cells.with_sections(cells.saved('mnist_rnn').cells)
     return [(section, cell.source) for section, cell in found
-            if cell.cell_type == 'code' and 'theano.function' not in cell.source]
+            if cell.cell_type == 'code' and 'sgd_step' not in cell.source]
 
 
-def solution(place, old, new):
+def cell_of(place, old, new):
     """Return a place's cell with old replaced by new, or new alone if old is None."""
-    source = next(source for section, source in symbolic_cells() if section == place)
+    source = next(source for section, source in symbolic_cells()
+                  if section == place and 'BEGIN SOLUTION' in source)
     assert old is None or old in source
     return new if old is None else source.replace(old, new)
 
@@ -146,9 +147,13 @@ def run(session, source):
     session.after_cell(source, error)
 
 
+def test_every_place_has_cases():
+    assert {place for place, old, new, words in CASES} == set(check.PLACES)
+
+
 @pytest.mark.parametrize('place, old, new, words', CASES)
 def test_verdict_on_a_solution(session, place, old, new, words):
-    run(session, solution(place, old, new))
+    run(session, cell_of(place, old, new))
     kind, text = session.verdict(place)
     assert words in text
     assert kind == (check.RIGHT if words == 'right' else check.WRONG)
@@ -160,7 +165,7 @@ def test_verdict_on_a_solution(session, place, old, new, words):
 def test_mistake_costs_its_own_place_only(session, place, old, new, words):
     for name in set(check.MADE) - {'onehot'}:
         del session.names[name]
-    original, mistake = solution(place, '', ''), solution(place, old, new)
+    original, mistake = cell_of(place, '', ''), cell_of(place, old, new)
     for section, source in symbolic_cells():
         if section in [*check.PLACES, 'Inputs', 'Gradients'] and section != 'One-hot labels':
             run(session, mistake if source == original else source)

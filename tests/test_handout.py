@@ -93,7 +93,7 @@ def test_twenty_images_are_learnt_by_heart(exercise, nb, capsys):
 
 
 @pytest.mark.parametrize('sources, message', [
-    (['## Cost', '### BEGIN SOLUTION\n### END SOLUTION'], 'places in the sections'),
+    (['## Cost', '### BEGIN SOLUTION\n### END SOLUTION'], 'places .one in a section. in'),
     (['## Cost', '### BEGIN SOLUTION\n1'], '"Cost" has the mark of a solution without')])
 def test_a_notebook_that_the_check_does_not_know(sources, message):
     notebook = cells.saved('mnist_rnn')

@@ -32,7 +32,7 @@ def left_out(folder, names):
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of the repository, with a link to its .venv, in which make runs is running."""
+    """A copy of the repository, with a link to its .venv. make runs finds its lock taken."""
     folder = shutil.copytree(str(cells.ROOT), tmp_path / 'a copy', ignore=left_out)
     (folder / '.venv').symlink_to(cells.ROOT / '.venv')
     with locket.lock_file(str(folder / 'data' / 'runs.lock')):

@@ -40,33 +40,33 @@ def test_shape_of_output(nb, name, shape):
     assert getattr(nb, name).eval(given).shape == shape
 
 
-def numpy_step(U, W, V, b_hidden, b_V, y):
+def numpy_step(U, W, V, b_hidden, b_V, y, rate):
     """Return the cost and the weights after one step: back-propagation through time, in NumPy."""
     h = [np.zeros((7, 100))]  # h[t] is the state after t rows
     for t in range(28):
         h.append(np.tanh(b_hidden + h[t] @ W + images[:, t] @ U))
     mean = sum(h) / 28
-    scores = np.exp(mean @ V + b_V)
-    y_prob = scores / scores.sum(axis=1, keepdims=True)
+    exp = np.exp(mean @ V + b_V)
+    y_prob = exp / exp.sum(axis=1, keepdims=True)
     cost = -np.log(y_prob[y == 1]).mean()
 
-    d_y = (y_prob - y) / 7  # d_...: the gradient of the cost by ...
+    d_scores = (y_prob - y) / 7  # the gradient of the cost by mean @ V + b_V, and so on
     d_U, d_W, d_bh, d_h = np.zeros((28, 100)), np.zeros((100, 100)), np.zeros(100), 0
     for t in reversed(range(28)):
-        d_h = d_h + d_y @ V.T / 28       # of the state after row t: from the mean, and from later
+        d_h = d_h + d_scores @ V.T / 28  # of the state after row t: from the mean, and from later
         d_a = d_h * (1 - h[t + 1] ** 2)  # tanh' is 1 - tanh^2
         d_U += images[:, t].T @ d_a
         d_W += h[t].T @ d_a
         d_bh += d_a.sum(axis=0)
         d_h = d_a @ W.T
-    return cost, [U - .1 * d_U, W - .1 * d_W, V - .1 * mean.T @ d_y, b_hidden - .1 * d_bh,
-                  b_V - .1 * d_y.sum(axis=0)]
+    return cost, [U - rate * d_U, W - rate * d_W, V - rate * mean.T @ d_scores,
+                  b_hidden - rate * d_bh, b_V - rate * d_scores.sum(axis=0)]
 
 
 def test_one_step_as_in_numpy(nb):
     nb.set_weights([rng.normal(size=value.shape) / 8 for value in nb.initial])
     before = [weight.get_value() for weight in nb.weights]
-    cost, expected = numpy_step(*before, nb.onehot(labels))
+    cost, expected = numpy_step(*before, nb.onehot(labels), nb.learning_rate)
     assert np.isclose(nb.sgd_step(images, nb.onehot(labels))[0], cost, rtol=1e-12)
     for weight, value in zip(nb.weights, expected):
         assert np.allclose(weight.get_value(), value, rtol=0, atol=1e-12), weight.name

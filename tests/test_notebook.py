@@ -45,6 +45,13 @@ def test_saved_run_has_the_bits_that_are_promised(words):
     assert words in cells.printed(cells.saved('mnist_rnn').cells)
 
 
+@pytest.mark.parametrize('name', ['CHANGELOG.md', 'exercise/handout/README.md'])
+def test_fingerprint_in_a_text_is_that_of_the_saved_run(name):
+    text = (cells.ROOT / name).read_text(encoding='utf-8')
+    fingerprint = re.search(r'\b[0-9a-f]{16}\b', text).group()
+    assert 'step 1000: %s\n' % fingerprint in cells.printed(cells.saved('mnist_rnn').cells)
+
+
 # Pictures.
 
 def test_every_figure_has_an_alternative_text(notebook):
@@ -61,7 +68,8 @@ def test_pictures_of_the_readme_are_those_in_the_notebooks():
             files.add(cell.metadata.file)
             assert picture_of(cell) == (cells.NOTEBOOKS / cell.metadata.file).read_bytes(), cell.id
     readme = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
-    assert set(re.findall(r'\(notebooks/(.*\.png)\)', readme)) <= files
+    others = set(re.findall(r'\(notebooks/(.*\.png)\)', readme)) - files
+    assert not others, "write these into the metadata, file, of the figure's cell; then make save"
 
 
 @pytest.mark.parametrize('kind, checksum', [

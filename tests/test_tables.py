@@ -4,6 +4,7 @@ import errno
 import gzip
 import hashlib
 import os
+import platform
 import re
 import subprocess
 from types import SimpleNamespace
@@ -70,7 +71,9 @@ def test_table_is_as_make_runs_writes_it_and_the_readme_says(name):
     tables.load(name)  # all rows are there
     saved = (tables.DATA / name).read_text(encoding='utf-8')
     assert saved == tables.as_text(name, tables.read(name))
-    assert '**%s** (%s rows' % (name, format(len(tables.KEYS[name]), ',')) in README
+    checksum = hashlib.sha256(saved.encode()).hexdigest()[:16]
+    words = '**%s** (%s rows, `%s`)' % (name, format(len(tables.KEYS[name]), ','), checksum)
+    assert words in README, 'another number was changed; or write this into data/README.md'
 
 
 def test_row_of_the_notebook_has_what_it_printed():
@@ -79,31 +82,9 @@ def test_row_of_the_notebook_has_what_it_printed():
     for kind in 'Training cost', 'Validation cost', 'Training accuracy', 'Validation accuracy':
         column = kind.lower().replace(' ', '_')
         in_table = [row['%s_%d' % (column, step)] for step in range(0, 1000, 100)]
-        assert in_table == re.findall(kind + ': +([\\d.]+)', printed)
+        assert in_table == re.findall(kind + ': +([\\d.]+)', printed), 'row 1234 of data/runs.csv'
     assert 'Testing accuracy: %s0000 %%' % row['accuracy_1000'] in printed
     assert 'step 1000: ' + row['fingerprint'] in printed
-
-
-# Several tables have the same training: the notebook's network at its rate, 100 images a step.
-@pytest.mark.parametrize('name, part_of_key, column, column_of_runs', [
-    ('networks.csv', {'recurrent', '0.1'}, 'test_1000', 'accuracy_1000'),
-    ('networks.csv', {'recurrent', '0.1'}, 'test_average', 'tail_average'),
-    ('longer.csv', {'recurrent', '0.1'}, 'test_1000', 'accuracy_1000'),
-    ('changed.csv', {'recurrent', 'upright'}, 'unchanged', 'tail_average'),
-    ('turned.csv', {'recurrent', 'upright'}, 'turned_0_after_1100', 'tail_average'),
-    ('one_bit.csv', {'0.1'}, 'accuracy_unchanged', 'accuracy_1000')])
-def test_tables_agree_where_they_have_the_same_runs(name, part_of_key, column, column_of_runs):
-    of_runs = tables.read('runs.csv')
-    rows = [row for key, row in tables.read(name).items() if part_of_key <= set(key.split(','))]
-    assert rows
-    for row in rows:
-        assert row[column] == of_runs[row['draw_seed']][column_of_runs], row
-
-
-def test_whole_runs_begin_as_those_of_the_scan():
-    scan = tables.read('scan.csv')
-    for key, row in tables.read('whole.csv').items():
-        assert scan[key].items() <= row.items()
 
 
 # Reading and writing a table.
@@ -189,7 +170,8 @@ NAMED_ROWS = [
 
 def test_training_is_the_notebook_s_own(short_run):
     network = networks.at_start('recurrent')
-    row = networks.reports(network, networks.draw_batches(1234, 20), .1, every=10)
+    batches = networks.draw_batches(short_run.draw_seed, 20)
+    row = networks.reports(network, batches, short_run.learning_rate, every=10)
     assert row == {'%s_%d' % (kind, i): '%f' % values[i]
                    for kind, values in short_run.quantities.items() for i in (0, 10)}
     assert networks.fingerprint(network.get_values()) == short_run.fingerprint
@@ -206,6 +188,13 @@ def test_row_begins_as_saved(monkeypatch, name, key):
     row = experiments.make_row(name, tables.KEYS[name][key])
     assert 'validation_cost_0' in row
     assert row.items() <= tables.read(name)[key].items()
+
+
+@pytest.mark.parametrize('network', sorted({
+    key['network'] for keys in tables.KEYS.values() for key in keys.values() if 'network' in key}))
+def test_network_is_named_in_the_readme_and_in_named_rows(network):
+    assert '`%s`' % network in README
+    assert network in [key.split(',')[0] for name, key in NAMED_ROWS]
 
 
 @pytest.mark.parametrize('name, key', NAMED_ROWS + [
@@ -305,12 +294,11 @@ def test_pixels_are_set(change):
     assert np.sum(found != before.reshape(5, 784)) == 10
 
 
-# Rows again. Besides the rows that are named for their network or size, one of each table that
-# changes with every commit, so that in time every row is tried.
+# Rows again: besides the named ones, one of each table, another one after each commit.
 
 def key_of_this_commit(name):
     """Return the key of a row of a table that the current commit chooses."""
-    done = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=cells.ROOT, capture_output=True)
+    done = subprocess.run('git rev-parse HEAD', shell=True, cwd=cells.ROOT, capture_output=True)
     chosen = hashlib.sha256(done.stdout + name.encode()).hexdigest()
     keys = list(tables.KEYS[name])
     return keys[int(chosen, 16) % len(keys)]
@@ -322,6 +310,10 @@ ROWS_OF_THIS_COMMIT = [(name, key_of_this_commit(name)) for name in tables.KEYS]
 @pytest.mark.slow
 @pytest.mark.parametrize('name, key', NAMED_ROWS + ROWS_OF_THIS_COMMIT)
 def test_row_comes_out_again(name, key):
+    if bitwise.pin() != bitwise.YES:
+        pytest.skip('the bits are other ones on this machine')
+    if platform.machine() != 'x86_64' and (',400,' in key or 'wide' in key):
+        pytest.skip('the bits are other ones on ARM: see data/README.md')
     row, saved = experiments.make_row(name, tables.KEYS[name][key]), tables.read(name)[key]
     assert row == saved
     assert list(row) == list(saved)

@@ -1,4 +1,4 @@
-"""Reads notebooks, and runs the cells of the first one in this process, without Jupyter.
+"""Reads notebooks, and runs the cells of mnist_rnn.ipynb in this process, without Jupyter.
 
 Import it before NumPy: it sets the pins of notebooks/bitwise.py, the environment variables that
 fix rounding.
@@ -78,7 +78,7 @@ def with_sections(cells):
 
 def run_until(until, parameters):
     """Run the cells; return all names. It is the inner part of run_cells, which has the rest."""
-    names = {'__name__': '__main__'}
+    names = {}
     for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type != 'code':
             continue

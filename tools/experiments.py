@@ -97,7 +97,8 @@ def row_of_longer(network, learning_rate, later_rate, later_from, draw_seed):
 def start_with_sums(W_sum, V_sum):
     """Return initial weights with W and V drawn up to the square root of 6 / their sum.
 
-    Their lower bounds are Glorot's, as in the lines of the published run.
+    In what is left of the published run, the lines that draw them are cut off after the lower
+    bounds, which are Glorot's. See "Where the published run started" in studies.ipynb.
     """
     rng = np.random.RandomState(START_SEED)
     U = rng.uniform(-np.sqrt(6 / 128), np.sqrt(6 / 128), (28, 100))
@@ -203,7 +204,7 @@ def largest_curvature(net):
 
     def times_hessian(vector):
         products = []
-        for k in 0, 100, 200:
+        for k in 0, 100, 200:  # in parts, since sums over 300 images are other ones on ARM
             part = slice(k, k + 100)
             products.append(hessian_product()(nb.X_train[part], nb.Y_train[part], vector))
         return np.mean(products, axis=0)
@@ -237,7 +238,7 @@ AMOUNTS = {'down': [-4, -2, 2, 4], 'right': [-4, -2, 2, 4],
 def run_on_changed_images(net, learning_rate, trained_on, draw_seed, measured_at):
     """Train a network on images that are changed at random; return what run() returns."""
     rng = np.random.RandomState(draw_seed)
-    batches = rng.randint(0, 50000, size=(measured_at[-1], 100))
+    batches = rng.randint(0, 50000, size=(measured_at[-1], 100))  # rng goes on with the changes
     change = functools.partial(images.changed_at_random, trained_on, rng)
     return run(net, train(net, batches, learning_rate, change), measured_at)
 
@@ -279,7 +280,7 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
     values = run(net, training, [end]).averages[end]
     places = {str(row): 28 * row + np.arange(10, 18) for row in range(28)}
     blank = images.pixels_by_variation()[:67]  # 67 pixels are blank in all training images
-    is_inner = np.isin(blank % 28, np.arange(4, 24))  # where ink is not rare
+    is_inner = np.isin(blank % 28, np.arange(4, 24))  # in columns that have ink in other rows
     places['edge'], places['inner'] = blank[~is_inner], blank[is_inner]
     cost, answers = evaluated(net, values, nb.X_test, nb.Yt_labels)
     found = {}

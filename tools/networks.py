@@ -29,8 +29,8 @@ def notebook():
 def initial_values(start_seed, hidden_d=100):
     """Return the values, {name: array}, with which the weights of all networks start.
 
-    U, W and V are drawn as in Weights. The order of the draws decides the numbers; P has a
-    generator of its own, since a network with P has none of the others.
+    U, W and V are drawn as in the notebook's section "Weights". The order of the draws decides the
+    numbers; P has a generator of its own, since a network with P has no others that are drawn.
     """
     glorot_uniform = notebook().glorot_uniform
     P = glorot_uniform(np.random.RandomState(start_seed), 784, 10)
@@ -99,7 +99,7 @@ def unrolled(inputs, U, W, b_hidden):
 
 
 def recurrent(nb):
-    """The notebook's network, with its own scores. The states are the same once more, for ink.csv."""
+    """The notebook's network, with its own scores. Its states are made once more, for ink.csv."""
     states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
     return Network(nb.weights, states, scores=nb.y_hat)
 

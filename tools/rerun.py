@@ -95,7 +95,7 @@ def execute(path, notebook, pinned):
     except CellExecutionError as error:
         cause = '%s: %s' % (error.ename, error.evalue.strip())
     except RuntimeError:  # as nbclient's DeadKernelError
-        cause = 'its Python process ended, perhaps for lack of memory (ours need 1 GiB)'
+        cause = 'its Python process ended or did not start; for lack of memory? Ours need 1 GiB'
     else:
         executed.metadata = notebook.metadata  # nbclient has added to its copy
         return executed
@@ -146,7 +146,10 @@ def differences(saved, executed):
 
 
 def verify(paths, pinned):
-    """Execute notebooks and print how they differ from what is saved. Return whether none does."""
+    """Execute notebooks, print how they differ from what is saved, and return whether all is well.
+
+    It is if none differs and, with pins, this machine rounds as expected.
+    """
     well = True
     if pinned and bitwise.pin() != bitwise.YES:
         print(bitwise.pin())

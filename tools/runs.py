@@ -59,7 +59,8 @@ def make_row_here(name, key, code_checksum):
     address = distributed.get_worker().address
     if code_checksum != experiments.CODE_CHECKSUM:
         raise RunsError('the worker at %s runs other code: update it and start it again' % address)
-    # Measured, and not asked of pin(): Dask may have imported NumPy first, with the same pins.
+    # Not asked of pin(), which says no where NumPy was imported before bitwise. Dask may do so, but
+    # with the pins, which a worker inherits.
     if bitwise.checksum(bitwise.canary()) != bitwise.EXPECTED:
         raise RunsError('the worker at %s rounds differently' % address)
     return experiments.make_row(name, key)
@@ -125,7 +126,9 @@ def work():
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
     if not address:
         sys.exit('DASK_SCHEDULER_ADDRESS is not set: see data/README.md')
-    dask_worker(['--nworkers', str(number_of_workers()), '--nthreads', '1', address])
+    memory = MEMORY_LIMIT // number_of_workers()  # Dask would give each core's share
+    dask_worker(['--nworkers', str(number_of_workers()), '--nthreads', '1',
+                 '--memory-limit', str(memory), address])
 
 
 if __name__ == '__main__':

@@ -20,7 +20,8 @@ if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' /etc/uv/uv.toml \
     export UV_NO_CONFIG=1
 fi
 
-# Behind a company's proxy only the system's certificates are valid.
+# Behind a company's proxy only the system's certificates are valid. They are used where there are
+# some: macOS and Linux have them in these folders.
 if [ -d /System/Library/Keychains ] || ls /etc/ssl/certs/ca-* >/dev/null 2>&1; then
     export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 fi

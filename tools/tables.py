@@ -51,13 +51,15 @@ def groups_of_single_bits():
 
 
 def groups_of_sums(totals, draws):
-    """Return groups for scan.csv and whole.csv: W_sum and V_sum are equal, each of these totals."""
+    """Return groups for scan.csv and whole.csv: W_sum and V_sum are equal, each of these totals.
+
+    A sum is the S of Glorot's bound, the square root of 6 / S: see data/README.md.
+    """
     return [([total], [total], range(draws)) for total in totals]
 
 
 TWENTY = [*range(20), 1234]
 KEYS = {
-    # W_mean: see data/README.md.
     'early.csv': keys('W_sum V_sum W_mean draw_seed',
                       ([200], [110], ['own', 'of_134'], range(20)),
                       ([134], [134], ['own', 'taken'], range(20)),
@@ -219,6 +221,9 @@ def add(name, row):
     The file is read anew, so that what was changed in it meanwhile is kept.
     """
     rows = read(name)
+    if any(list(row) != list(other) for other in rows.values()):
+        raise TableError('%s has other columns: delete it, and make runs makes it anew'
+                         % (DATA / name))
     rows[key_of(name, row)] = row
     new = DATA / (name + '.new')
     with new.open('w', encoding='utf-8') as file:

@@ -175,7 +175,10 @@ def at_start(name, start_seed=START_SEED):
 # Training.
 
 def draw_batches(draw_seed, steps, mini_batch_size=100):
-    """Return the indices of the images of these steps, (steps, mini_batch_size): Train's draw."""
+    """Return the indices of the images of these steps, (steps, mini_batch_size).
+
+    They are those that the notebook's section "Train" draws with this seed.
+    """
     return np.random.RandomState(draw_seed).randint(0, 50000, size=(steps, mini_batch_size))
 
 
@@ -241,7 +244,7 @@ def test_accuracy(net, values):
 
 
 def reports(net, batches, learning_rate, every=100):
-    """Train, and return what Train prints at every 100th step, or every so many: {column: text}."""
+    """Train, and return what the section "Train" prints: {column: text}. every: so many steps."""
     nb = notebook()
     found = {}
     for i, (train_cost, train_pred) in enumerate(train(net, batches, learning_rate)):

@@ -1,25 +1,28 @@
 """What several test files share."""
+import gc
+
 import cells  # first: it sets the pins before NumPy is imported
 import pytest
 
 
-@pytest.fixture(scope='session')
-def notebook_once():
-    """The names that the saved notebook makes, up to sgd_step; made once for all tests."""
-    return cells.run_cells('sgd_step')
-
-
-@pytest.fixture
-def nb(notebook_once):
-    """The same, with the initial weights again after each test."""
-    yield notebook_once
-    notebook_once.set_weights(notebook_once.initial)
+def pytest_unconfigure():
+    """At the end, spare Python's collector the way through Theano's graphs, which takes seconds."""
+    gc.freeze()
 
 
 @pytest.fixture(scope='session')
 def short_run():
-    """The names that the whole notebook makes with 20 steps of training; nobody changes them."""
-    return cells.run_cells('in_2017', iterations=20)  # its last cell defines in_2017
+    """The names that the notebook makes with 20 steps of training; made once for all tests."""
+    names = cells.run_cells('in_2017', iterations=20)  # its last cell defines in_2017
+    gc.freeze()
+    return names
+
+
+@pytest.fixture
+def nb(short_run):
+    """The same, with the initial weights."""
+    short_run.set_weights(short_run.initial)
+    return short_run
 
 
 @pytest.fixture

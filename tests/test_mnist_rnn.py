@@ -1,6 +1,6 @@
 """Tests of the notebook's network: the one-hot encoding, the shapes, and one step of training.
 
-The fixture nb, from conftest.py, has the names that the notebook makes, up to sgd_step.
+The fixture nb, from conftest.py, has the names that the notebook makes.
 """
 import numpy as np
 import pytest

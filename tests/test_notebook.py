@@ -6,7 +6,6 @@ import re
 import bitwise
 import cells
 import nbformat
-import papermill
 import pytest
 from nbclient import NotebookClient
 
@@ -90,6 +89,7 @@ def test_bits_after_20_steps(short_run):
 
 @pytest.mark.slow
 def test_other_hyper_parameters_run_with_papermill(tmp_path):
+    import papermill  # here, so that the other tests do not wait for it
     papermill.execute_notebook(
         cells.NOTEBOOK, tmp_path / 'short.ipynb', cwd=cells.NOTEBOOKS, progress_bar=False,
         kernel_name='python3', parameters={'iterations': 3, 'hidden_d': 30, 'mini_batch_size': 50})

@@ -192,7 +192,7 @@ def school(tmp_path, monkeypatch):
     def run():
         """Check the class; return the names of those checked, and the rows."""
         checked.clear()
-        check_file.check_class(folder)
+        assert check_file.check_class(folder) == 0
         with open(tmp_path / 'copies.csv', newline='', encoding='utf-8-sig') as file:
             return sorted(checked), {row[0]: row[1:-1] for row in csv.reader(file)}
 

@@ -170,6 +170,12 @@ def test_training_is_the_notebook_s_own(short_run):
     assert accuracy == '%.2f' % (100 * np.mean(short_run.test_pred[:600] == labels))
 
 
+def test_states_are_the_notebook_s_own(short_run):
+    nb, network = networks.notebook(), networks.at_start('recurrent')
+    given = {nb.x: short_run.X_test[:3]}
+    assert np.array_equal(network.states[-1].eval(given), nb.h_states.eval(given))
+
+
 @pytest.mark.parametrize('name, key', [
     ('scan.csv', '134,228,3'), ('early.csv', '200,110,of_134,0'), ('early.csv', '134,134,taken,0')])
 def test_row_begins_as_saved(monkeypatch, name, key):

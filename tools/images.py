@@ -26,11 +26,21 @@ def rotation(degrees):
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
+def training_pixels():
+    """Return the training images as rows of 784 pixels."""
+    return networks.notebook().train_set[0].reshape(-1, 784)
+
+
+@functools.cache
+def training_means():
+    """Return the means of the 784 pixels over the training images."""
+    return training_pixels().mean(axis=0, dtype='float64')
+
+
 @functools.cache
 def pixels_by_variation():
     """Return the indices of the 784 pixels, the least varying (over the training images) first."""
-    pixels = networks.notebook().train_set[0].reshape(-1, 784)
-    deviations = pixels.std(axis=0, dtype='float64')
+    deviations = training_pixels().std(axis=0, dtype='float64')
     return np.argsort(deviations, kind='stable')
 
 
@@ -43,9 +53,7 @@ def with_pixels(images, places, values):
 
 def with_means(images, places):
     """Return images whose pixels with these indices have their means over the training images."""
-    pixels = networks.notebook().train_set[0].reshape(-1, 784)
-    means = pixels.mean(axis=0, dtype='float64')
-    return with_pixels(images, places, means[places])
+    return with_pixels(images, places, training_means()[places])
 
 
 # What the columns of changed.csv name: functions of images and an amount.

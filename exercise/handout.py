@@ -102,7 +102,7 @@ def write(target, nbgrader=False):
     if target.exists():
         raise FileExistsError('there is one, and it stays as it is. For a clean one, give another '
                               'name: python exercise/handout.py %s-2' % target)
-    notebook = cells.saved('mnist_rnn')
+    notebook = cells.read(cells.NOTEBOOK)
     exercise(notebook, nbgrader)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix='.handout-') as temporary:

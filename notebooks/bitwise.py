@@ -31,8 +31,9 @@ X86_64_PINS = {
     'OPENBLAS_L2_SIZE': '256',
 }
 # The groups of AVX-512 instructions that NumPy can leave out: the first NumPy that knows the group,
-# the first that does not any more, and a flag of /proc/cpuinfo where a processor has it. NumPy
-# warns, at its import, of a group that it does not know or the processor does not have.
+# the first that does not any more ((9, 9): there is none yet), and a flag of /proc/cpuinfo where a
+# processor has it. NumPy warns, at its import, of a group that it does not know or the processor
+# does not have.
 AVX512_GROUPS = {
     'AVX512F': ((0, 0), (2, 4), b'avx512f'),
     'AVX512CD': ((0, 0), (2, 4), b'avx512cd'),
@@ -103,7 +104,7 @@ def set_pins():
     returns the same. If threads are raised later, as by threadpoolctl, nothing notices.
     """
     global too_late
-    if 'too_late' not in globals():  # it is kept by importlib.reload, too
+    if 'too_late' not in globals():  # the first call; importlib.reload would reset a variable
         silence()
         for name in list(os.environ):
             if name.startswith('NPY_'):
@@ -143,7 +144,7 @@ def checksum(arrays):
                 warnings.simplefilter('ignore')
                 array = np.asarray(item)
         except ValueError:  # several arrays, of several shapes
-            array = np.empty(0)
+            array = np.empty(0)  # refused below
         is_sound = array.dtype.kind in 'biufc' and array.dtype.char not in 'gG'
         if array.size == 0 or not is_sound or has_masks(item):
             raise TypeError('bitwise: number %d of the list, a %s, is not an array of numbers; for '

@@ -29,6 +29,6 @@ def nb(short_run):
 def exercise():
     """The exercise, an nbformat notebook."""
     import handout  # here, so that the other tests do not need it
-    notebook = cells.saved('mnist_rnn')
+    notebook = cells.read(cells.NOTEBOOK)
     handout.exercise(notebook)
     return notebook

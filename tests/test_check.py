@@ -118,7 +118,7 @@ CASES = [
 
 def symbolic_cells():
     """Return the code cells, but those with sgd_step, which takes time: [(section, source)]."""
-    found = cells.with_sections(cells.saved('mnist_rnn').cells)
+    found = cells.with_sections(cells.read(cells.NOTEBOOK).cells)
     return [(section, cell.source) for section, cell in found
             if cell.cell_type == 'code' and 'sgd_step' not in cell.source]
 

@@ -113,7 +113,7 @@ os._exit(0)''' % sys.executable
 
 
 def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
-    onehot, = [cell.source for cell in cells.saved('mnist_rnn').cells
+    onehot, = [cell.source for cell in cells.read(cells.NOTEBOOK).cells
                if cell.id == 'one-hot-labels-code']
     folder = tmp_path / 'copies'
     write_copy(folder / 'copy.ipynb', {

@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def for_nbgrader():
     """The source for nbgrader."""
-    notebook = cells.saved('mnist_rnn')
+    notebook = cells.read(cells.NOTEBOOK)
     handout.exercise(notebook, nbgrader=True)
     return notebook
 
@@ -38,7 +38,7 @@ def pair(notebook, above):
 
 def solved_cell(place):
     """Return the cell of the solved notebook with the solution of a place."""
-    found, = [cell for section, cell in cells.with_sections(cells.saved('mnist_rnn').cells)
+    found, = [cell for section, cell in cells.with_sections(cells.read(cells.NOTEBOOK).cells)
               if section == place and handout.SOLUTION.search(cell.source)]
     return found
 
@@ -96,7 +96,7 @@ def test_twenty_images_are_learnt_by_heart(exercise, nb, capsys):
     (['## Cost', '### BEGIN SOLUTION\n### END SOLUTION'], 'places .one in a section. in'),
     (['## Cost', '### BEGIN SOLUTION\n1'], '"Cost" has the mark of a solution without')])
 def test_a_notebook_that_the_check_does_not_know(sources, message):
-    notebook = cells.saved('mnist_rnn')
+    notebook = cells.read(cells.NOTEBOOK)
     notebook.cells += [new_markdown_cell(sources[0]), new_code_cell(sources[1])]
     with pytest.raises(cells.NotebookError, match=message):
         handout.exercise(notebook)

@@ -44,9 +44,9 @@ def copy(tmp_path):
 @pytest.mark.parametrize('words, status, said', CASES)
 def test_target_starts(copy, words, status, said):
     if 'studies' in words:  # quick with notebooks of one line
-        for name in cells.NAMES:
+        for path in cells.PATHS:
             notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('print(1)')])
-            nbformat.write(notebook, copy / 'notebooks' / (name + '.ipynb'))
+            nbformat.write(notebook, copy / 'notebooks' / path.name)
     process = start_make(copy, words)
     printed, _ = process.communicate()
     assert process.returncode == status, printed

@@ -1,5 +1,4 @@
 """Tests of the two notebooks as saved, of their pictures, of their bits, and as people run them."""
-import base64
 import hashlib
 import re
 
@@ -7,19 +6,13 @@ import bitwise
 import cells
 import nbformat
 import pytest
+import rerun
 from nbclient import NotebookClient
 
 
-@pytest.fixture(params=cells.NAMES)
+@pytest.fixture(params=cells.PATHS, ids=str)
 def notebook(request):
-    return cells.saved(request.param)
-
-
-def picture_of(cell):
-    """Return the PNG picture in a cell's outputs, or None."""
-    for output in cell.get('outputs', []):
-        if 'image/png' in output.get('data', {}):
-            return base64.b64decode(output.data['image/png'])
+    return cells.read(request.param)
 
 
 def test_cells_were_run_once_from_top_to_bottom(notebook):
@@ -41,33 +34,33 @@ def test_no_path_of_a_machine_is_saved(notebook):
     'bitwise reproducible: yes\n', 'Testing accuracy: 91.050000 %\n',
     'fingerprint of the weights after step 1000: da6c38b71ba1ce4e\n'])
 def test_saved_run_has_the_bits_that_are_promised(words):
-    assert words in cells.printed(cells.saved('mnist_rnn').cells)
+    assert words in cells.printed(cells.read(cells.NOTEBOOK).cells)
 
 
 @pytest.mark.parametrize('name', ['CHANGELOG.md', 'exercise/handout/README.md'])
 def test_fingerprint_in_a_text_is_that_of_the_saved_run(name):
     text = (cells.ROOT / name).read_text(encoding='utf-8')
     fingerprint = re.search(r'\b[0-9a-f]{16}\b', text).group()
-    assert 'step 1000: %s\n' % fingerprint in cells.printed(cells.saved('mnist_rnn').cells)
+    assert 'step 1000: %s\n' % fingerprint in cells.printed(cells.read(cells.NOTEBOOK).cells)
 
 
 # Pictures.
 
 def test_every_figure_has_an_alternative_text(notebook):
     without = [cell.id for cell in notebook.cells
-               if picture_of(cell) and not cell.metadata.get('alt')]
+               if 'output 1, image/png' in rerun.outputs_of(cell) and not cell.metadata.get('alt')]
     assert without == [], 'add "alt" to the metadata of these cells'
 
 
 def test_pictures_of_the_readme_are_those_in_the_notebooks():
     """A cell's metadata, "file", names the picture. The drawing is made from its .svg."""
-    files = {'images/unrolled_rnn.png'}
-    for cell in [cell for name in cells.NAMES for cell in cells.saved(name).cells]:
-        if 'file' in cell.metadata:
-            files.add(cell.metadata.file)
-            assert picture_of(cell) == (cells.NOTEBOOKS / cell.metadata.file).read_bytes(), cell.id
+    files = {cells.NOTEBOOKS / 'images' / 'unrolled_rnn.png'}
+    for path in cells.PATHS:
+        for file, content in rerun.pictures_of(path, cells.read(path)).items():
+            assert file.read_bytes() == content, '%s: make save writes it' % file
+            files.add(file)
     readme = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
-    others = set(re.findall(r'\(notebooks/(.*\.png)\)', readme)) - files
+    others = {cells.ROOT / name for name in re.findall(r'\((.*\.png)\)', readme)} - files
     assert not others, "write these into the metadata, file, of the figure's cell; then make save"
 
 
@@ -100,7 +93,7 @@ def test_other_hyper_parameters_run_with_papermill(tmp_path):
 
 @pytest.mark.slow
 def test_running_all_cells_twice_prints_the_same_twice():
-    code = [cell for cell in cells.saved('mnist_rnn').cells if cell.cell_type == 'code']
+    code = [cell for cell in cells.read(cells.NOTEBOOK).cells if cell.cell_type == 'code']
     twice = nbformat.v4.new_notebook(cells=[
         nbformat.v4.new_code_cell(cell.source.replace('iterations = 1000', 'iterations = 3'))
         for cell in code * 2])

@@ -78,7 +78,7 @@ def test_table_is_as_make_runs_writes_it_and_the_readme_says(name):
 
 def test_row_of_the_notebook_has_what_it_printed():
     row = tables.read('runs.csv')['1234']
-    printed = cells.printed(cells.saved('mnist_rnn').cells)
+    printed = cells.printed(cells.read(cells.NOTEBOOK).cells)
     for kind in 'Training cost', 'Validation cost', 'Training accuracy', 'Validation accuracy':
         column = kind.lower().replace(' ', '_')
         in_table = [row['%s_%d' % (column, step)] for step in range(0, 1000, 100)]
@@ -389,7 +389,7 @@ def test_worker_with_too_little_memory_is_named():
 def function_of(name, **names):
     """Return a function that a cell of the studies defines. names: its other global names."""
     names['np'] = np
-    for cell in cells.saved('studies').cells:
+    for cell in cells.read(cells.STUDIES).cells:
         if cell.cell_type == 'code' and '\ndef ' in '\n' + cell.source:
             cell_code = ast.parse(re.sub('(?m)^%.*', '', cell.source))
             functions = [part for part in cell_code.body if isinstance(part, ast.FunctionDef)]

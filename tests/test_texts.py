@@ -81,15 +81,15 @@ def prose_of(text):
 def sections():
     """Return three dicts by "file, section": its text, the numbers of its cells, its link."""
     texts, numbers, links = {}, {}, {}
-    for name in cells.NAMES:
-        for title, cell in cells.with_sections(cells.saved(name).cells):
-            where = '%s, %s' % (name, title)
+    for path in cells.PATHS:
+        for title, cell in cells.with_sections(cells.read(path).cells):
+            where = '%s, %s' % (path.stem, title)
             is_code = cell.cell_type == 'code'
             text = cell.metadata.get('alt', '') if is_code else cell.source
             code = cell.source + '\n' + cells.printed([cell]) if is_code else ''
-            texts[where] = texts.get(where, '') + '\n\n' + text.replace('](#', '](%s.ipynb#' % name)
+            texts[where] = texts.get(where, '') + '\n\n' + text.replace('](#', '](%s#' % path.name)
             numbers[where] = numbers.get(where, set()) | numbers_in(code)
-            links[where] = '%s.ipynb#%s)' % (name, title.replace(' ', '-'))
+            links[where] = '%s#%s)' % (path.name, title.replace(' ', '-'))
     readme = text_of(cells.ROOT / 'README.md')
     for paragraph in re.split(r'\n\n(?!!\[)', readme):  # a picture belongs to what is above it
         texts['README, ' + paragraph[:40]] = paragraph
@@ -148,7 +148,7 @@ def test_links_lead_somewhere(page):
     assert dead == []
 
 
-@pytest.mark.parametrize('path', cells.PATHS, ids=cells.NAMES)
+@pytest.mark.parametrize('path', cells.PATHS, ids=str)
 def test_every_section_is_in_the_contents(path):
     headings = re.findall('(?m)^## (.*)', text_of(path))
     missing = {heading.replace(' ', '-') for heading in headings} - {'Setting-up'}
@@ -162,7 +162,7 @@ WORDS = 'zero one two three four five six seven eight nine ten eleven twelve'.sp
 
 
 def test_places_are_counted():
-    places = [cell for cell in cells.saved('mnist_rnn').cells
+    places = [cell for cell in cells.read(cells.NOTEBOOK).cells
               if cell.metadata.get('nbgrader', {}).get('solution')]
     words = 'an exercise with %s places to fill in' % WORDS[len(places)]
     assert words in text_of(cells.ROOT / 'exercise' / 'README.md')

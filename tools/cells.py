@@ -3,6 +3,7 @@
 Import it before NumPy: it sets the pins of notebooks/bitwise.py, the environment variables that
 fix rounding.
 """
+import contextlib
 import os
 import re
 import sys
@@ -11,9 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / 'notebooks'
-NAMES = ['mnist_rnn', 'studies']  # of the notebooks
-PATHS = [NOTEBOOKS / (name + '.ipynb') for name in NAMES]
-NOTEBOOK = PATHS[0]
+NOTEBOOK = NOTEBOOKS / 'mnist_rnn.ipynb'
+STUDIES = NOTEBOOKS / 'studies.ipynb'
+PATHS = [NOTEBOOK, STUDIES]
 
 sys.path.append(str(NOTEBOOKS))
 import bitwise  # noqa: E402  from notebooks/
@@ -41,11 +42,6 @@ def read(path):
         raise NotebookError('%s cannot be read: %s' % (path, error.strerror)) from None
     except Exception as error:  # nbformat's and json's own
         raise NotebookError('%s is not a notebook: %s' % (path, in_one_line(error))) from None
-
-
-def saved(name):
-    """Return the saved notebook with this name, one of NAMES, as nbformat has it."""
-    return read(NOTEBOOKS / (name + '.ipynb'))
 
 
 def clear_outputs(notebook):
@@ -76,8 +72,27 @@ def with_sections(cells):
         yield section, cell
 
 
-def run_until(until, parameters):
-    """Run the cells; return all names. It is the inner part of run_cells, which has the rest."""
+@contextlib.contextmanager
+def no_figures():
+    """Draw no figures, not even in a kernel, and leave Matplotlib's settings as they are now."""
+    import matplotlib.pyplot as plt
+    plt.switch_backend('template')  # Matplotlib's backend that draws nothing
+    try:
+        with plt.rc_context():
+            yield
+    finally:
+        plt.close('all')
+        plt.switch_backend(os.environ.get('MPLBACKEND', 'agg'))  # a kernel's own, if this is one
+
+
+@no_figures()
+def run_cells(until, **parameters):
+    """Run the saved notebook's code cells up to the one that defines a name; return all names.
+
+    until: that name. parameters: set after the cell with the tag parameters, as papermill does.
+    What the cells print is printed. Raises NotebookError for the first cell that fails, or if none
+    defines until.
+    """
     names = {}
     for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type != 'code':
@@ -92,20 +107,3 @@ def run_until(until, parameters):
         if until in names:
             return types.SimpleNamespace(**names)
     raise NotebookError('No cell of %s defines %s' % (NOTEBOOK, until))
-
-
-def run_cells(until, **parameters):
-    """Run the saved notebook's code cells up to the one that defines a name; return all names.
-
-    until: that name. parameters: set after the cell with the tag parameters, as papermill does.
-    What the cells print is printed; their figures are not drawn, not even in a kernel. Raises
-    NotebookError for the first cell that fails, or if none defines until.
-    """
-    import matplotlib.pyplot as plt
-    plt.switch_backend('template')  # Matplotlib's backend that draws nothing
-    try:
-        with plt.rc_context():  # afterwards Matplotlib's settings are as before
-            return run_until(until, parameters)
-    finally:
-        plt.close('all')
-        plt.switch_backend(os.environ.get('MPLBACKEND', 'agg'))  # a kernel's own, if this is one

@@ -29,8 +29,8 @@ def notebook():
 def initial_values(start_seed, hidden_d=100):
     """Return the values, {name: array}, with which the weights of all networks start.
 
-    U, W and V are drawn as in the notebook's section "Weights". The order of the draws decides the
-    numbers; P has a generator of its own, since a network with P has no others that are drawn.
+    U, W and V are drawn as in the notebook's section "Weights", the others after them. P is for the
+    linear classifier, which has no others that are drawn: it gets the first numbers, as U does.
     """
     glorot_uniform = notebook().glorot_uniform
     P = glorot_uniform(np.random.RandomState(start_seed), 784, 10)
@@ -99,7 +99,10 @@ def unrolled(inputs, U, W, b_hidden):
 
 
 def recurrent(nb):
-    """The notebook's network, with its own scores. Its states are made once more, for ink.csv."""
+    """The notebook's network, with its own scores.
+
+    Its states are made once more for ink.csv, since the notebook keeps only the last one.
+    """
     states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
     return Network(nb.weights, states, scores=nb.y_hat)
 
@@ -152,7 +155,7 @@ def two_layers(nb):
 def wide(nb):
     """One layer of 166 units: as many weights, 34,040, as two layers of 100 have, 34,010.
 
-    Its weights are the notebook's variables, with larger values.
+    Its weights are the notebook's variables, with larger values: at_start() sets them.
     """
     states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
     return Network(nb.weights, states, hidden_d=166)
@@ -225,9 +228,9 @@ def evaluated(net, values, images, labels):
     """Give net these values; return the mean cost and the predictions for the images."""
     net.set_values(values)
     costs, predictions = [], []
-    for k in range(0, len(images), 500):
+    for k in range(0, len(images), 500):  # in equal parts, to need less memory
         part = slice(k, k + 500)
-        cost, predicted = net.evaluate(images[part], notebook().onehot(labels[part]))
+        cost, predicted = net.evaluate(images[part], np.eye(10)[labels[part]])
         costs.append(cost)
         predictions.append(predicted)
     return np.mean(costs), np.concatenate(predictions)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import cells  # first: it sets the pins before NumPy is imported
 from latex2mathml.converter import convert
-from nbconvert.exporters import html
+from nbconvert.exporters import html as exporters
 
 BUILD = cells.ROOT / 'build'  # where pages are written
 
 
-class Renderer(html.IPythonRenderer):
+class Renderer(exporters.IPythonRenderer):
     """Turns a Markdown cell into HTML for build/. Formulas become MathML, which browsers show."""
 
     def inline_math(self, body):
@@ -34,7 +34,7 @@ class Renderer(html.IPythonRenderer):
         return super().link(text, url, title)
 
 
-html.IPythonRenderer = Renderer  # nbconvert has no option for it
+exporters.IPythonRenderer = Renderer  # nbconvert has no option for it
 
 
 def file_of(path):
@@ -44,7 +44,7 @@ def file_of(path):
 
 def render(path, notebook):
     """Return the page of a notebook, whose file is path, as bytes of HTML."""
-    exporter = html.HTMLExporter(
+    exporter = exporters.HTMLExporter(
         embed_images=True, mathjax_url='', require_js_url='', template_name='template',
         extra_template_basedirs=[str(cells.ROOT / 'tools')])
     metadata = {'name': path.stem, 'path': str(path.absolute().parent)}

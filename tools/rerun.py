@@ -87,9 +87,9 @@ def execute(path, notebook, pinned):
                     skip_cells_with_tag='',  # none
                     extra_arguments=['--log-level=ERROR'])  # no warning of unencrypted ports
     client.on_cell_start = client.print_heading
-    with ThreadPoolExecutor() as threads:  # in the main thread, nbclient would take Ctrl-C
-        run = threads.submit(client.execute, cwd=str(path.absolute().parent),
-                             env=environment(pinned), cleanup_kc=True)
+    thread = ThreadPoolExecutor()  # in the main thread, nbclient would take Ctrl-C
+    run = thread.submit(client.execute, cwd=str(path.absolute().parent), env=environment(pinned),
+                        cleanup_kc=True)  # ends the kernel afterwards
     try:
         run.result()
     except CellExecutionError as error:
@@ -223,8 +223,8 @@ def make_pages(paths, pinned):
         notebook = cells.read(path)
         replace_all({page.file_of(path): page.render(path, execute(path, notebook, pinned))})
         if path.resolve() in cells.PATHS:
-            for other in cells.PATHS:
-                if not page.file_of(other).exists():  # a link leads to it
+            for other in cells.PATHS:  # the two link to each other
+                if not page.file_of(other).exists():
                     replace_all({page.file_of(other): page.render(other, cells.read(other))})
         print('\nThe page is %s' % os.path.relpath(page.file_of(path)))
     return True

@@ -67,8 +67,8 @@ elif ! $uv --version >/dev/null 2>&1; then
     mv $work/$wheel.data .uv
 fi
 
-# Whether an environment has the pinned packages (without an index, uv fails if one is missing) and
-# all their files (as recorded in it).
+# Whether an environment has the pinned packages (with nowhere to get one from, as UV_FIND_LINKS, uv
+# fails if one is missing) and all their files (as recorded in it).
 is_whole() {
     env -i PATH="$PATH" $uv pip install --quiet --dry-run --no-config --no-cache --no-index \
         --python "$1/bin/python" -r requirements.txt &&
@@ -77,7 +77,8 @@ import importlib.metadata
 for package in importlib.metadata.distributions():
     for file in package.files:
         path = file.locate()
-        if file.size not in (None, path.stat().st_size):
+        size = path.stat().st_size  # stops if there is none
+        if file.size not in (None, size):
             raise SystemExit(f"{path} was changed")
 '
 }

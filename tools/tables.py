@@ -91,7 +91,8 @@ KEYS = {
                     (['row_biases'], [8], [1000], range(10)),
                     (['last_state'], [.1], [1000], range(10))),
     'curvature.csv': keys('learning_rate start_seed', ([.1, .05, .01], range(2))),
-    # From step later_from on, the learning rate is later_rate.
+    # From step later_from on, the learning rate is later_rate. Where the two are equal, 5001 means
+    # nothing.
     'longer.csv': keys('network learning_rate later_rate later_from draw_seed',
                        (['recurrent'], [.1], [.1], [5001], range(10)),
                        (['linear'], [.5], [.5], [5001], range(10)),
@@ -176,7 +177,7 @@ def read(name):
     if not text.startswith(head + ','):
         raise TableError('%s does not begin with the columns %s: git checkout brings it back'
                          % (path, head))
-    whole_lines = text.count('\n')
+    whole_lines = text.count('\n')  # the last line may have lost its end
     reader = csv.DictReader(io.StringIO(text), quoting=csv.QUOTE_NONE)
     rows = {}
     for row in reader:
@@ -202,7 +203,7 @@ def load(name):
                          % (DATA / name, len(missing), missing[0]))
     text = as_text(name, rows)
     return np.genfromtxt(io.StringIO(text), delimiter=',', names=True, dtype=None,
-                         encoding='utf-8', deletechars='')
+                         encoding='utf-8', deletechars='')  # keeps - and . in the columns' names
 
 
 def as_text(name, rows):

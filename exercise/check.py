@@ -134,7 +134,7 @@ def compute(nb, values, wanted):
 
 
 def is_close(value, expected, rtol=1e-4):
-    """Say whether two arrays are equal. Not closer, since some add 1e-6 inside a logarithm."""
+    """Say whether two arrays are equal, or as good as: some add 1e-6 inside a logarithm."""
     return (np.shape(value) == np.shape(expected)
             and np.allclose(value, expected, rtol=rtol, atol=1e-10))
 
@@ -198,7 +198,8 @@ def costs_around_a_step(nb):
 def given_names(nb):
     """Yield a name that a given cell makes, what it stands for, and whether it still does.
 
-    The order counts: a place expects the names up to the last one that it starts from.
+    The order counts. A place expects the names up to the last one that it starts from; what comes
+    after that is not computed, since cells further down may not have run yet.
     """
     yield 'theano', 'the module theano', nb.theano is theano
     yield 'T', 'the module theano.tensor', nb.T is T
@@ -410,7 +411,7 @@ def expect_new_value(nb, name, new, others):
            'the new %s depends on another variable in updates: plain SGD needs only %s, '
            'learning_rate and %s' % (name, name, own))
     values, _ = example(nb)
-    values[own] = values[name] ** 2
+    values[own] = values[name] ** 2  # any numbers, in place of the gradient
     gradient = getattr(nb, own) if own in parts else theano.grad(nb.cost, weight)
     subtracted, right = values_of(nb, values, [weight - new, nb.learning_rate * gradient])
     expect_none_of(subtracted, {
@@ -495,12 +496,17 @@ def described(error):
     return line + ''.join(advice)
 
 
-def can_only_be_its_own(error):
-    """Say whether an error is the fault of the place that it is found in, and no earlier one's."""
+def can_only_be_its_own(error, names):
+    """Say whether an error is the fault of the place that it is found in, and no other cell's.
+
+    names: those that the place's cell sets.
+    """
     if type(error) is NameError:
         return error.name not in MADE
+    if isinstance(error, Overwritten):
+        return error.name in names
     if isinstance(error, Wrong):
-        return type(error) is Wrong  # a Lacks or an Overwritten may be another place's
+        return not isinstance(error, Lacks)
     return any(re.search(pattern, described(error)) for pattern in OWN_ERRORS)
 
 
@@ -521,7 +527,7 @@ class Session:
     def __init__(self, names):
         self.names = names
         self.cells = {}  # place: the names that its cell sets, and the error that it ended in
-        self.h_states_sum = names.get('h_states_sum')
+        self.h_states_sum = names.get('h_states_sum')  # the last one that was not Prediction's
 
     def after_cell(self, source, error):
         """Note what became of a cell. error: an exception, or None."""
@@ -556,19 +562,18 @@ class Session:
         return None
 
     def fault(self, title):
-        """Return the exception that is held against a place, or None.
-
-        It is its cell's. It is what its function finds if its cell had none, or if a given name was
-        overwritten.
-        """
+        """Return the exception that is held against a place, or None."""
         place = PLACES[title]
-        _, error = self.cells.get(title, (set(), None))
-        if error is None and not set(place.makes) <= set(self.names):
-            return NotImplementedError()
-        if type(error) is NotImplementedError or error and can_only_be_its_own(error):
+        names, error = self.cells.get(title, (set(), None))
+        if error is None:
+            if not set(place.makes) <= set(self.names):
+                return NotImplementedError()
+            return self.outcome(place.test)
+        if type(error) is NotImplementedError or can_only_be_its_own(error, names):
             return error
+        # Its cell's error may come from a given name that was overwritten.
         found = self.outcome(place.test)
-        return found if error is None or isinstance(found, Overwritten) else error
+        return found if isinstance(found, Overwritten) else error
 
     def verdict(self, title):
         """Return the verdict on a place: (kind, text). The head of this file says how."""
@@ -579,14 +584,12 @@ class Session:
             return EMPTY, ('not written yet, or the line with raise was left in: '
                            + PLACES[title].task)
         names, _ = self.cells.get(title, (set(), None))
-        overwritten = isinstance(error, Overwritten)
-        own = error.name in names if overwritten else can_only_be_its_own(error)
-        if not own:
+        if not can_only_be_its_own(error, names):
             titles = list(PLACES)
             for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
                 if self.verdict(earlier)[0] in (EMPTY, WRONG):
                     return WAITS, 'cannot be checked before "%s" is right' % earlier
-            if overwritten:
+            if isinstance(error, Overwritten):
                 return WAITS, 'cannot be checked: ' + described(error)
         return WRONG, ('' if isinstance(error, Wrong) else 'stops with ') + described(error)
 
@@ -599,27 +602,29 @@ class Session:
 def watch(shell):
     """Return the Session of an IPython shell, which notes the cells that run from now on."""
     session = Session(shell.user_ns)
-    shown = None  # the error that was shown last, before a cell
+    # IPython puts the error that it shows into sys.last_value. (A cell's result lacks it where a
+    # magic, as %%capture, has shown it.)
+    before = None
 
     def before_cell(info):
-        nonlocal shown
-        shown = getattr(sys, 'last_value', None)
+        nonlocal before
+        before = getattr(sys, 'last_value', None)
 
     def after_cell(result):
-        # Not the result's: a magic, as %%capture, may show an error and keep it.
-        last = getattr(sys, 'last_value', None)
-        session.after_cell(result.info.raw_cell, None if last is shown else last)
+        after = getattr(sys, 'last_value', None)
+        session.after_cell(result.info.raw_cell, None if after is before else after)
 
     shell.events.register('pre_run_cell', before_cell)
     shell.events.register('post_run_cell', after_cell)
     return session
 
 
+# The session of this notebook. (Of a copy that is checked, run_copy.py makes it.)
 if get_ipython():
-    earlier = globals().get('session')  # importlib.reload runs this again, as nbgrader's cells do
+    previous = globals().get('session')  # importlib.reload runs this again, as nbgrader's cells do
     session = watch(get_ipython())
-    if earlier:
-        session.cells = earlier.cells
+    if previous:
+        session.cells = previous.cells
 
 
 def verdict(title):

@@ -91,12 +91,17 @@ def environment(folder):
     return {**kept, **homes, 'PYTHONUTF8': '1', 'LC_ALL': 'C', 'MPLBACKEND': 'agg'}
 
 
+def processes_in(folder):
+    """Return the processes whose home is this folder or one in it, whoever started them."""
+    return [process for process in psutil.process_iter(['environ'])
+            if (process.info['environ'] or {}).get('HOME', '').startswith(folder)]
+
+
 def end_processes(folder):
-    """End all processes whose home is this folder or one in it, whoever started them."""
+    """End these processes."""
     scans = 0
     while scans < 3:  # a process that starts another program has no environment for a moment
-        found = [process for process in psutil.process_iter(['environ'])
-                 if (process.info['environ'] or {}).get('HOME', '').startswith(folder)]
+        found = processes_in(folder)
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -113,9 +118,9 @@ def run(cells, work, folder):
                            env=environment(folder), input=json.dumps(cells).encode(),
                            stdout=told, stderr=subprocess.DEVNULL,
                            timeout=TIME_LIMIT, start_new_session=True)
-            what = 'ended the Python process'  # unless its last line has a note
+            how = 'ended the Python process'
         except subprocess.TimeoutExpired:
-            what = 'was stopped after %d seconds: is there an endless loop?' % TIME_LIMIT
+            how = 'was stopped after %d seconds: is there an endless loop?' % TIME_LIMIT
         finally:
             end_processes(folder)
         told.seek(0)
@@ -123,8 +128,9 @@ def run(cells, work, folder):
     if not lines:
         return Result({}, 'the check does not start')
     last = json.loads(lines[-1])
-    note = last.get('note', 'a cell in section "%s" %s' % (last['section'], what))
-    return Result(last['verdicts'], note)
+    if 'note' in last:  # it came to the end
+        return Result(last['verdicts'], last['note'])
+    return Result(last['verdicts'], 'a cell in section "%s" %s' % (last['section'], how))
 
 
 def check_copy(path, temporary=None):

@@ -1,10 +1,5 @@
-"""Writes the folder of the exercise, to give away: make handout.
-
-    python exercise/handout.py FOLDER [--nbgrader]
-
---nbgrader: the notebook keeps the solutions, and its checks are test cells of nbgrader's: a source
-for nbgrader generate_assignment, which takes the solutions out.
-"""
+"""Writes the folder of the exercise, to give away: make handout."""
+import argparse
 import re
 import shutil
 import sys
@@ -92,8 +87,8 @@ def exercise(notebook, nbgrader=False):
             new += added_cells(ADDED[cell.id])
     notebook.cells = new
     by_heart = [cell.id for cell in new].index('by-heart')
-    for cell in new[by_heart:]:
-        if cell.cell_type == 'code':  # a check of the places need not run it
+    for cell in new[by_heart:]:  # no place is below it: check_file.py and nbgrader skip the rest
+        if cell.cell_type == 'code':
             cell.metadata['tags'] = ['skip-execution']
 
 
@@ -115,14 +110,16 @@ def write(target, nbgrader=False):
 
 
 def main():
-    target, *options = sys.argv[1:] or ['-']
-    if target.startswith('-') or options not in ([], ['--nbgrader']):
-        sys.exit('usage: python exercise/handout.py FOLDER [--nbgrader]')
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('--nbgrader', action='store_true', help='keep the solutions, for nbgrader '
+                        'generate_assignment, and make the checks its test cells')
+    options = parser.parse_args()
     try:
-        write(Path(target), nbgrader=bool(options))
+        write(options.folder, options.nbgrader)
     except (cells.NotebookError, OSError) as error:
-        sys.exit('%s was not written: %s' % (target, error))
-    print('The exercise is in %s; its README.md says how to start' % target)
+        sys.exit('%s was not written: %s' % (options.folder, error))
+    print('The exercise is in %s; its README.md says how to start' % options.folder)
 
 
 if __name__ == '__main__':

@@ -67,7 +67,8 @@ def run(cells, shell, session, tell):
             break
         if kind == 'code':
             shell.run_cell(source)
-    for title, (kind, _) in verdicts.items():  # it may be further down, or its heading may be gone
+    # Again: a place's cell may stand in another section, or the section have no heading any more.
+    for title, (kind, _) in verdicts.items():
         if kind != check.RIGHT:
             verdicts[title] = session.verdict(title)
     right = all(kind == check.RIGHT for kind, _ in verdicts.values())

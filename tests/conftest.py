@@ -6,7 +6,7 @@ import pytest
 
 
 def pytest_unconfigure():
-    """At the end, spare Python's collector the way through Theano's graphs, which takes seconds."""
+    """At the end, too, spare Python's collector Theano's graphs, which take it seconds."""
     gc.freeze()
 
 
@@ -14,7 +14,7 @@ def pytest_unconfigure():
 def short_run():
     """The names that the notebook makes with 20 steps of training; made once for all tests."""
     names = cells.run_cells('in_2017', iterations=20)  # its last cell defines in_2017
-    gc.freeze()
+    gc.freeze()  # from here on, Python's collector leaves out Theano's graphs
     return names
 
 

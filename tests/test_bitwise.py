@@ -46,7 +46,7 @@ def test_theano_s_settings_do_not_count(tmp_path):
 
 @pytest.mark.parametrize('library', ['NumPy', 'Theano'])
 def test_no_yes_where_a_library_came_first(library):
-    """Not even if the pins were there already and the bits are right."""
+    """Not even if the pins were there already."""
     code = 'sys.modules["%s"] = None; print(bitwise.verdict([]))' % library.lower()
     start = 'bitwise reproducible: no, because %s was imported before the pins were set' % library
     assert run_python(code, **bitwise.pins()).startswith(start)

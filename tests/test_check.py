@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import theano
 from IPython.core.interactiveshell import InteractiveShell
+from test_handout import solved_cell
 
 LOOP = """
 h, states = T.zeros((x.shape[0], hidden_d)), []
@@ -34,6 +35,7 @@ for w in weights:
     step = .9 * v - learning_rate * T.grad(cost, w)
     updates += [(v, step), (w, w + step)]
 """
+NOT_WRITTEN = 'not written yet, or the line with raise was left in: '
 AGAIN = ': take out any line of yours that sets it, restart the kernel, and run the cells again'
 
 # A place, what in its solved cell (None: all) is replaced by what, and words of the verdict.
@@ -116,17 +118,9 @@ CASES = [
     ('Compile', 'updates =', 'learning_rate = 0; updates =', 'learning_rate is no longer above 0')]
 
 
-def symbolic_cells():
-    """Return the code cells, but those with sgd_step, which takes time: [(section, source)]."""
-    found = cells.with_sections(cells.read(cells.NOTEBOOK).cells)
-    return [(section, cell.source) for section, cell in found
-            if cell.cell_type == 'code' and 'sgd_step' not in cell.source]
-
-
 def cell_of(place, old, new):
     """Return a place's cell with old replaced by new, or new alone if old is None."""
-    source = next(source for section, source in symbolic_cells()
-                  if section == place and 'BEGIN SOLUTION' in source)
+    source = solved_cell(place).source
     assert old is None or old in source
     return new if old is None else source.replace(old, new)
 
@@ -145,6 +139,10 @@ def run(session, source):
     except Exception as raised:
         error = raised
     session.after_cell(source, error)
+
+
+# The sections whose cells make symbols.
+SYMBOLIC = {*check.PLACES, 'Inputs', 'Gradients'} - {'One-hot labels'}
 
 
 def test_every_place_has_cases():
@@ -170,10 +168,11 @@ def test_verdict_on_a_solution(session, place, old, new, words):
 def test_mistake_costs_its_own_place_only(session, place, old, new, words):
     for name in set(check.MADE) - {'onehot'}:
         del session.names[name]
-    original, mistake = cell_of(place, '', ''), cell_of(place, old, new)
-    for section, source in symbolic_cells():
-        if section in [*check.PLACES, 'Inputs', 'Gradients'] and section != 'One-hot labels':
-            run(session, mistake if source == original else source)
+    solved = solved_cell(place)
+    for section, cell in cells.with_sections(cells.read(cells.NOTEBOOK).cells):
+        if (cell.cell_type == 'code' and section in SYMBOLIC
+                and 'sgd_step' not in cell.source):  # which takes time
+            run(session, cell_of(place, old, new) if cell.id == solved.id else cell.source)
     assert session.verdict(place)[0] == check.WRONG
     others = set(check.PLACES) - {place}
     assert {session.verdict(other)[0] for other in others} <= {check.RIGHT, check.WAITS}
@@ -182,11 +181,9 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
 # What else a verdict may be, after some names are deleted and some cells run.
 
 @pytest.mark.parametrize('deleted, sources, title, kind, text', [
-    (['cost'], [], 'Cost', check.EMPTY,
-     'not written yet, or the line with raise was left in: make cost from y_prob and y'),
-    ([], ['x = 3', 'cost = 3\nraise NotImplementedError'], 'Cost',
-     check.EMPTY,
-     'not written yet, or the line with raise was left in: make cost from y_prob and y'),
+    (['cost'], [], 'Cost', check.EMPTY, NOT_WRITTEN + 'make cost from y_prob and y'),
+    ([], ['x = 3', 'cost = 3\nraise NotImplementedError'], 'Cost', check.EMPTY,
+     NOT_WRITTEN + 'make cost from y_prob and y'),
     (['y_prob'], ['cost = T.mean(y_prob)'], 'Cost', check.WAITS,
      'cannot be checked before "Prediction" is right'),
     ([], ['y_prob = 3', 'cost = T.mean(T.nnet.categorical_crossentropy(y_prob, y))'], 'Cost',
@@ -195,8 +192,7 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
           '+ b_V)\ny_pred = T.argmax(y_prob, axis=1)'], 'Prediction', check.WAITS,
      'cannot be checked before "Hidden states" is right'),
     (['h_states', 'h_states_sum'], [MEAN_IN_PLACE], 'Hidden states', check.EMPTY,
-     'not written yet, or the line with raise was left in: make the next h_states, and add it to '
-     'h_states_sum'),
+     NOT_WRITTEN + 'make the next h_states, and add it to h_states_sum'),
     (['h_states'], ['y_prob = T.softmax(h_states_sum)'], 'Prediction', check.WRONG,
      "stops with AttributeError: module 'theano.tensor' has no attribute 'softmax'"),
     (['onehot'], ['h_states = [] + 3'], 'Hidden states', check.WRONG,

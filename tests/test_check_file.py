@@ -10,10 +10,9 @@ import cells
 import check
 import check_file
 import nbformat
-import psutil
 import pytest
 import run_copy
-from check_file import Result
+from check_file import Result, processes_in
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ALL_RIGHT = {place: (check.RIGHT, 'right') for place in check.PLACES}
@@ -29,12 +28,6 @@ def write_copy(path, sections):
             notebook.cells.append(new_code_cell(source))
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
-
-
-def processes_in(folder):
-    """Return the processes whose home is in a folder, as a copy's are."""
-    return [process for process in psutil.process_iter(['environ'])
-            if str(folder) in (process.info['environ'] or {}).get('HOME', '')]
 
 
 def started(*arguments, **options):
@@ -136,7 +129,7 @@ def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
         assert text in result.verdicts[place][1]
     assert result.note == 'a cell in section "Compile" ended the Python process'
     assert sorted(path.name for path in folder.iterdir()) == ['check.py', 'copy.ipynb', 'helper.py']
-    assert not processes_in(tmp_path)
+    assert not processes_in(str(tmp_path))
 
 
 @pytest.mark.slow
@@ -242,14 +235,14 @@ def test_an_interruption_leaves_nothing_but_the_rows(tmp_path):
     write_copy(tmp_path / 'copies' / 'slow.ipynb', {'Cost': 'while True: pass'})
     process = started(tmp_path / 'copies', env={**os.environ, 'TMPDIR': str(temporary)})
     table = tmp_path / 'copies.csv'
-    while process.poll() is None and not (table.exists() and processes_in(temporary)):
+    while process.poll() is None and not (table.exists() and processes_in(str(temporary))):
         time.sleep(.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert errors.strip().startswith('Interrupted. The table')
     assert 'fast.ipynb' in table.read_text()
     assert not list(temporary.iterdir())
-    assert not processes_in(temporary)
+    assert not processes_in(str(temporary))
 
 
 @pytest.mark.slow

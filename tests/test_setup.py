@@ -13,7 +13,10 @@ import pytest
 
 
 def packages_of(name):
-    """Return {package: version} of a file like requirements.txt; no version is an empty text."""
+    """Return {package: version} of a file like requirements.txt; no version is an empty text.
+
+    Not the line "python @", which stops pip on another Python.
+    """
     text = (cells.ROOT / name).read_text()
     return dict(re.findall(r'^(?!python @)(\w[\w-]*)(?:==)?([\w.]*)', text, re.MULTILINE))
 

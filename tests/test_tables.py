@@ -1,5 +1,4 @@
 """Tests of the files in data/, and of the trainings that the tables are made from."""
-import ast
 import errno
 import gzip
 import hashlib
@@ -247,7 +246,7 @@ def test_cost_curves_along_the_gradient_as_the_hessian_says_and_less_than_at_mos
         return network.evaluate(*first_300)[0]
     along = (cost_at(1e-3) - 2 * cost_at(0) + cost_at(-1e-3)) / 1e-6
     assert np.isclose(along, product @ vector / length, rtol=1e-3)
-    assert along < largest < 10 * along
+    assert along < largest < 10 * along  # the gradient points to where the cost is most curved
 
 
 # Changed images.
@@ -291,6 +290,7 @@ def test_pixels_are_set(change):
 
 def key_of_this_commit(name):
     """Return the key of a row of a table that the current commit chooses."""
+    # By a shell, since git may be missing.
     done = subprocess.run('git rev-parse HEAD', shell=True, cwd=cells.ROOT, capture_output=True)
     chosen = hashlib.sha256(done.stdout + name.encode()).hexdigest()
     keys = list(tables.KEYS[name])
@@ -329,13 +329,6 @@ def test_row_comes_out_again(name, key):
 
 
 # make runs.
-
-def test_two_calls_at_once_are_one_too_many(monkeypatch, tmp_path):
-    monkeypatch.setattr(tables, 'DATA', tmp_path)
-    with runs.locket.lock_file(str(tmp_path / 'runs.lock')):
-        with pytest.raises(SystemExit, match='make runs is running already'):
-            runs.main()
-
 
 @pytest.fixture
 def client(monkeypatch):
@@ -389,11 +382,9 @@ def test_worker_with_too_little_memory_is_named():
 def function_of(name, **names):
     """Return a function that a cell of the studies defines. names: its other global names."""
     names['np'] = np
-    for cell in cells.read(cells.STUDIES).cells:
-        if cell.cell_type == 'code' and '\ndef ' in '\n' + cell.source:
-            cell_code = ast.parse(re.sub('(?m)^%.*', '', cell.source))
-            functions = [part for part in cell_code.body if isinstance(part, ast.FunctionDef)]
-            exec(compile(ast.Module(functions, []), cell.id, 'exec'), names)
+    code = ''.join(cell.source + '\n' for cell in cells.read(cells.STUDIES).cells)
+    functions = re.findall(r'(?m)^def .*\n(?:    .*\n|\n)*', code)  # with the indented lines below
+    exec(''.join(functions), names)
     return names[name]
 
 

@@ -39,7 +39,9 @@ GIVEN = [  # where (the beginning of a file's name, or of "file, section"), numb
     ('README', '3.8 3.11 3.13 2.28 3.0', 'versions of Python, of glibc, of a licence'),
     ('README', '2020 2018 2013', 'years of releases')]
 
-NUMBER = re.compile(r'(?<![\w.])(?<!\w-)\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d|,\d)')
+NUMBER = re.compile(r'(?<![\w.])(?<!\w-)'        # not in a word or a version, as x86-64 or 1.23.5
+                    r'\d+(?:,\d{3})*(?:\.\d+)?'  # 50,000 or 91.87
+                    r'(?!\w|\.\d|,\d)')           # not before one
 COUNT = re.compile(r'\b\d+ of \d+\b|\b\d+ (?:end )?below\b')  # is printed as it stands
 CODE = re.compile(r'(?ms)^```.*?^```|(?<=\n\n)(?:    .*?\n)+|`[^`]*`')
 FORMULA_OR_TARGET = re.compile(r'(?s)\$\$.*?\$\$|\$[^$]*\$|(?<=\])\([^)]*\)')
@@ -79,7 +81,7 @@ def prose_of(text):
 
 
 def sections():
-    """Return three dicts by "file, section": its text, the numbers of its cells, its link."""
+    """Return three dicts by "file, section": texts, the cells' numbers, the ends of links to it."""
     texts, numbers, links = {}, {}, {}
     for path in cells.PATHS:
         for title, cell in cells.with_sections(cells.read(path).cells):

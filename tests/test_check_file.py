@@ -136,9 +136,9 @@ def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
 def test_a_copy_that_prints_without_end_keeps_its_verdicts(tmp_path, monkeypatch):
     monkeypatch.setattr(check_file, 'TIME_LIMIT', 20)
     write_copy(tmp_path / 'copy.ipynb', {
-        'One-hot labels': 'onehot = 3', 'Cost': 'while True: print(1000 * "x")'})
+        'Weights': 'U = 1 / 0', 'Cost': 'while True: print(1000 * "x")'})
     result = check_file.check_copy(tmp_path / 'copy.ipynb')
-    assert result.verdicts['One-hot labels'][0] == check.WRONG
+    assert result.verdicts['Weights'][0] == check.WRONG
     assert result.note == ('a cell in section "Cost" was stopped after 20 seconds: is there an '
                            'endless loop?')
 

@@ -91,6 +91,13 @@ def test_notebook_and_its_picture_are_saved(monkeypatch, file):
     assert file.with_name('some.png').read_bytes() == b'a picture'
 
 
+def test_link_stays_a_link(tmp_path):
+    (tmp_path / 'link').symlink_to('file')
+    rerun.replace_all({tmp_path / 'link': b'new'})
+    assert (tmp_path / 'link').is_symlink()
+    assert (tmp_path / 'file').read_bytes() == b'new'
+
+
 def test_nothing_is_saved_with_other_bits(monkeypatch, file):
     monkeypatch.setattr(bitwise, 'pin', lambda: 'reproducible: no')
     with pytest.raises(cells.NotebookError, match='Nothing was executed: reproducible: no'):

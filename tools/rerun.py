@@ -173,6 +173,7 @@ def verify(paths, pinned):
 
 def replace_all(files):
     """Write files, {path: bytes}: all of them or, if there is no room for all, none."""
+    files = {path.resolve(): content for path, content in files.items()}  # a link stays one
     new = {path: path.with_name(path.name + '.new') for path in files}
     try:
         for path, content in files.items():

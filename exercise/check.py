@@ -147,7 +147,7 @@ def is_right_from_images(nb, name):
     values, right = example(nb)
     try:
         return is_close(values_of(nb, values, getattr(nb, name)), right[name])
-    except Exception:  # an earlier place's
+    except Exception:  # an earlier place's fault
         return False
 
 
@@ -219,8 +219,8 @@ def given_names(nb):
                'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
     for name, value in numbers.items():
         yield name, value, getattr(nb, name) == value
-    for name, value in zip(('b_hidden', 'b_V'), nb.initial[3:]):  # once more, now their start
-        yield name, 'np.zeros at the start', not value.any()
+    biases = nb.initial[3:]
+    yield 'initial', 'np.zeros for b_hidden and b_V', not any(value.any() for value in biases)
     order = np.random.RandomState(0).permutation(50000)
     shuffled = nb.train_set[0][order], nb.train_set[1][order]
     sets = {'train': shuffled, 'valid': nb.valid_set, 'test': nb.test_set}
@@ -271,7 +271,7 @@ def check_one_hot_labels(nb):
 
 def check_weights(nb):
     expect_given(nb, 'theano.config.floatX')
-    names = vars(nb)
+    names = vars(nb)  # the next cell makes weights and initial; it may not have run yet
     first_values = dict(zip(names.get('weights', ()), names.get('initial', ())))
     stream = np.random.RandomState(1234)
     shapes = {'U': (nb.input_d, nb.hidden_d), 'W': (nb.hidden_d, nb.hidden_d),
@@ -411,7 +411,7 @@ def expect_new_value(nb, name, new, others):
            'the new %s depends on another variable in updates: plain SGD needs only %s, '
            'learning_rate and %s' % (name, name, own))
     values, _ = example(nb)
-    values[own] = values[name] ** 2  # any numbers, in place of the gradient
+    values[own] = values[name] ** 2  # any numbers, in place of the gradient where new is made of it
     gradient = getattr(nb, own) if own in parts else theano.grad(nb.cost, weight)
     subtracted, right = values_of(nb, values, [weight - new, nb.learning_rate * gradient])
     expect_none_of(subtracted, {
@@ -530,20 +530,14 @@ class Session:
         self.h_states_sum = names.get('h_states_sum')  # the last one that was not Prediction's
 
     def after_cell(self, source, error):
-        """Note what became of a cell. error: an exception, or None."""
-        names = names_set_by(source)
-        self.mend(names)
-        for title, place in PLACES.items():
-            if names & set(place.makes):
-                self.cells[title] = names, error
+        """Note what became of a cell. error: an exception, or None.
 
-    def mend(self, names):
-        """Undo two things that right cells do, and that would count against a place later.
-
-        names: those that a cell set. h_states_sum is taken out of them where it is Prediction's.
+        Two things that right cells do are undone: they would count against a place later.
         """
+        names = names_set_by(source)
         if {'y_prob', 'h_states_sum'} <= names and 'h_states' not in names:
-            # As h_states_sum = h_states_sum / time_steps. Run again, it would divide the mean.
+            # Prediction, as h_states_sum = h_states_sum / time_steps. Run again, it would divide
+            # the mean. So the sum comes back, and the cell does not count for Hidden states.
             names.remove('h_states_sum')
             if self.h_states_sum is not None:
                 self.names['h_states_sum'] = self.h_states_sum
@@ -551,6 +545,9 @@ class Session:
         if hasattr(self.names.get('updates'), '__next__'):
             # An iterator, as zip(...), can be used only once, and theano.function takes none.
             self.names['updates'] = list(self.names['updates'])
+        for title, place in PLACES.items():
+            if names & set(place.makes):
+                self.cells[title] = names, error
 
     def outcome(self, test):
         """Return the exception that a function of the notebook's names ends in, or None."""
@@ -576,7 +573,11 @@ class Session:
         return found if isinstance(found, Overwritten) else error
 
     def verdict(self, title):
-        """Return the verdict on a place: (kind, text). The head of this file says how."""
+        """Return the verdict on a place: (kind, text).
+
+        It is the first that applies of those at the head of this file, but that fault() has looked
+        into all.
+        """
         error = self.fault(title)
         if error is None:
             return RIGHT, 'right'
@@ -619,9 +620,10 @@ def watch(shell):
     return session
 
 
-# The session of this notebook. (Of a copy that is checked, run_copy.py makes it.)
+# The session of this notebook. (Of a copy that is checked, run_copy.py makes it.) importlib.reload,
+# as in nbgrader's cells, makes a new one, and keeps how cells ended.
 if get_ipython():
-    previous = globals().get('session')  # importlib.reload runs this again, as nbgrader's cells do
+    previous = globals().get('session')
     session = watch(get_ipython())
     if previous:
         session.cells = previous.cells

@@ -98,7 +98,7 @@ def processes_in(folder):
 
 
 def end_processes(folder):
-    """End these processes."""
+    """End the processes in a folder, as processes_in() finds them."""
     scans = 0
     while scans < 3:  # a process that starts another program has no environment for a moment
         found = processes_in(folder)
@@ -118,7 +118,7 @@ def run(cells, work, folder):
                            env=environment(folder), input=json.dumps(cells).encode(),
                            stdout=told, stderr=subprocess.DEVNULL,
                            timeout=TIME_LIMIT, start_new_session=True)
-            how = 'ended the Python process'
+            how = 'ended the Python process'  # if it did not come to the end
         except subprocess.TimeoutExpired:
             how = 'was stopped after %d seconds: is there an endless loop?' % TIME_LIMIT
         finally:
@@ -128,7 +128,7 @@ def run(cells, work, folder):
     if not lines:
         return Result({}, 'the check does not start')
     last = json.loads(lines[-1])
-    if 'note' in last:  # it came to the end
+    if 'note' in last:
         return Result(last['verdicts'], last['note'])
     return Result(last['verdicts'], 'a cell in section "%s" %s' % (last['section'], how))
 

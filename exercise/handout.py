@@ -73,14 +73,14 @@ def exercise(notebook, nbgrader=False):
         if 'solved' in cell.metadata.get('tags', []):
             continue
         new.append(cell)
-        if SOLUTION.search(cell.source):
-            new.append(check_cell(section, cell, nbgrader))
         if 'SOLUTION' in SOLUTION.sub('', cell.source):
             raise cells.NotebookError('Section "%s" has the mark of a solution without its partner'
                                       % section)
-        if section in check.PLACES and not nbgrader:
-            empty = r'\1# YOUR CODE HERE\n\1raise NotImplementedError("%s")'
-            cell.source = SOLUTION.sub(empty % check.PLACES[section].task, cell.source)
+        if SOLUTION.search(cell.source):
+            new.append(check_cell(section, cell, nbgrader))
+            if not nbgrader:
+                empty = r'\1# YOUR CODE HERE\n\1raise NotImplementedError("%s")'
+                cell.source = SOLUTION.sub(empty % check.PLACES[section].task, cell.source)
         if cell.id == 'imports-code':
             new.append(new_code_cell(IMPORT, id='check'))
         if cell.id in ADDED:

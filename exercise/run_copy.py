@@ -86,7 +86,7 @@ def main():
 
     shell = new_shell()
     check.session = check.watch(shell)
-    sys.path.insert(0, '')  # the copy's own folder, as in Jupyter; a check.py there is too late
+    sys.path.insert(0, '')  # the copy's own folder, as in Jupyter. A check.py there is not ours
     run(cells, shell, check.session, tell)
 
 

@@ -23,12 +23,3 @@ def nb(short_run):
     """The same, with the initial weights."""
     short_run.set_weights(short_run.initial)
     return short_run
-
-
-@pytest.fixture
-def exercise():
-    """The exercise, an nbformat notebook."""
-    import handout  # here, so that the other tests do not need it
-    notebook = cells.read(cells.NOTEBOOK)
-    handout.exercise(notebook)
-    return notebook

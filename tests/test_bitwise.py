@@ -98,7 +98,7 @@ def x86_64(groups):
     ('linux', 'riscv64', b'', '1.23.5', {}),
     ('darwin', 'x86_64', SKYLAKE, '1.23.5', {})])
 def test_pins(system, name, flags, numpy, pins, monkeypatch, tmp_path):
-    """None where the kernels, which they force, could crash."""
+    """There are none where the kernels, which they force, could crash."""
     (tmp_path / 'cpuinfo').write_bytes(flags)
     monkeypatch.setattr(bitwise, 'Path', lambda path: tmp_path / 'cpuinfo')
     monkeypatch.setattr(bitwise.sys, 'platform', system)

@@ -127,7 +127,7 @@ def cell_of(place, old, new):
 
 @pytest.fixture
 def session(nb):
-    """The session of a student who has run the notebook."""
+    """The session of a student who has run the notebook, and not only 20 steps."""
     return check.Session({**vars(nb), 'iterations': 1000})
 
 
@@ -222,7 +222,7 @@ def test_verdict(session, deleted, sources, title, kind, text):
 
 @pytest.mark.parametrize('source, message', [
     ('iterations = 50', 'iterations is no longer 1000' + AGAIN),
-    ('initial = 5 * [np.ones(1)]', 'b_hidden is no longer np.zeros at the start' + AGAIN),
+    ('initial = 5 * [np.ones(1)]', 'initial is no longer np.zeros for b_hidden and b_V' + AGAIN),
     ('X_test = X_test * 255', 'X_test is no longer the images in test_set' + AGAIN),
     ('del weights', "NameError: name 'weights' is not defined: is it misspelt, or was its cell "
      'not run?'),

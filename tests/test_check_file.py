@@ -109,18 +109,19 @@ def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
     onehot, = [cell.source for cell in cells.read(cells.NOTEBOOK).cells
                if cell.id == 'one-hot-labels-code']
     folder = tmp_path / 'copies'
+    touch = 'touch %s/made' % folder
     write_copy(folder / 'copy.ipynb', {
-        'Imports': '%autosave 60\n%matplotlib inline\nimport check, theano, theano.tensor as T\n'
-                   'from helper import np\n'
-                   'check.verdict = lambda title: "right"',
+        'Imports': ['%autosave 60\n%matplotlib inline',  # magics of notebooks
+                    'import check, theano, theano.tensor as T\nfrom helper import np',
+                    'check.verdict = lambda title: "right"'],  # in vain
         'One-hot labels': onehot,
-        'Weights': 'print(1)\nU = bytearray(4 * 2**30)',
-        'Hidden states': ['!touch %s/made' % folder, '%%%%bash\ntouch %s/made' % folder,
+        'Weights': 'print(1)\nU = bytearray(4 * 2**30)',  # more memory than it may have
+        'Hidden states': ['!' + touch, '%%bash\n' + touch,  # do nothing
                           'import glob, os\nfor path in glob.glob("../*.ipynb"): os.remove(path)'],
         'Cost': 'cost = input()',
-        'Compile': DAEMON})
+        'Compile': DAEMON})  # leaves a process and ends its own
     (folder / 'helper.py').write_text('import numpy as np')
-    (folder / 'check.py').write_text('raise SystemExit')
+    (folder / 'check.py').write_text('raise SystemExit')  # not imported in place of ours
     result = check_file.check_copy(folder / 'copy.ipynb', tmp_path)
     for place, text in {
             'One-hot labels': 'right', 'Weights': 'stops with MemoryError',

@@ -21,12 +21,21 @@ def folder(tmp_path_factory):
     return target
 
 
+def made(nbgrader):
+    """Return the exercise, an nbformat notebook, or the source for nbgrader."""
+    notebook = cells.read(cells.NOTEBOOK)
+    handout.exercise(notebook, nbgrader)
+    return notebook
+
+
+@pytest.fixture
+def exercise():
+    return made(nbgrader=False)
+
+
 @pytest.fixture
 def for_nbgrader():
-    """The source for nbgrader."""
-    notebook = cells.read(cells.NOTEBOOK)
-    handout.exercise(notebook, nbgrader=True)
-    return notebook
+    return made(nbgrader=True)
 
 
 def pair(notebook, above):
@@ -60,10 +69,11 @@ def test_a_place_is_empty_and_its_check_below(exercise, for_nbgrader, place):
 
 
 def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
+    """What a student's cell has put in place of the check does not count."""
     (tmp_path / 'check.py').write_text('def verdict(title): return "wrong"')
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, 'check')
-    importlib.import_module('check').verdict = lambda title: 'right'  # as a student's cell may do
+    importlib.import_module('check').verdict = lambda title: 'right'
     with pytest.raises(AssertionError, match='wrong'):
         exec(handout.TEST % 'Weights', {})
 
@@ -81,7 +91,8 @@ def test_what_need_not_run_in_a_check_is_marked(for_nbgrader):
 
 def test_a_symbol_can_be_looked_at(exercise, nb):
     _, look = pair(exercise, 'look')
-    assert eval(look.source.partition('#')[0], vars(nb)) == (2, 28, 28)
+    line, _, comment = look.source.partition('#')
+    assert eval(line, vars(nb)) == (2, 28, 28)  # two images
 
 
 @pytest.mark.slow

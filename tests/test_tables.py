@@ -160,7 +160,7 @@ def test_full_disk_costs_no_row(small, monkeypatch):
 def test_training_is_the_notebook_s_own(short_run):
     network = networks.at_start('recurrent')
     batches = networks.draw_batches(short_run.draw_seed, 20)
-    row = networks.reports(network, batches, short_run.learning_rate, every=10)
+    row = networks.train_with_reports(network, batches, short_run.learning_rate, every=10)
     assert row == {'%s_%d' % (kind, i): '%f' % values[i]
                    for kind, values in short_run.quantities.items() for i in (0, 10)}
     assert networks.fingerprint(network.get_values()) == short_run.fingerprint
@@ -193,7 +193,10 @@ def test_row_begins_as_saved(monkeypatch, name, key):
     ('turned.csv', 'linear,0.5,turned,0'), ('curvature.csv', '0.1,0,0'), ('scan.csv', '134,228,3'),
     ('early.csv', '200,110,own,0'), ('whole.csv', '128,128,0')])
 def test_row_has_the_columns_of_its_table(monkeypatch, name, key):
-    """Without training and measuring, which take minutes. ink.csv measures in another way."""
+    """Without training and measuring, which take minutes. ink.csv measures in another way.
+
+    The functions are replaced where they are looked up: train in networks, too, for its own.
+    """
     def not_training(net, batches, learning_rate, change=None):
         return ((0, 0) for batch in batches)
     for module in experiments, networks:

@@ -14,7 +14,7 @@ import numpy as np
 import theano
 import theano.tensor as T
 from networks import (START_SEED, accuracy, at_start, compiled, draw_batches, evaluated,
-                      fingerprint, notebook, reports, run, test_accuracy, train)
+                      fingerprint, notebook, run, test_accuracy, train, train_with_reports)
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 
@@ -26,7 +26,7 @@ def row_of_runs(draw_seed):
     """
     net = at_start('recurrent')
     batches = draw_batches(draw_seed, 1100)
-    row = reports(net, batches[:1000], .1)
+    row = train_with_reports(net, batches[:1000], .1)
     trained = net.get_values()
     same_rate = run(net, train(net, batches[1000:], .1), [100])
     net.set_values(trained)
@@ -77,7 +77,10 @@ def row_of_starts(network, mini_batch_size, steps, learning_rate, start_seed, dr
 
 
 def row_of_longer(network, learning_rate, later_rate, later_from, draw_seed):
-    """Test accuracies after single steps, then of averages of 100 steps."""
+    """Test accuracies after single steps, then of averages of 100 steps.
+
+    From step later_from on, the learning rate is later_rate.
+    """
     measured_at = [100, 200, 500, 1000, 2000, 4000, 5000, 10000]
     net = at_start(network)
     batches = draw_batches(draw_seed, measured_at[-1])
@@ -95,10 +98,11 @@ def row_of_longer(network, learning_rate, later_rate, later_from, draw_seed):
 # Other starts.
 
 def start_with_sums(W_sum, V_sum):
-    """Return initial weights with W and V drawn up to the square root of 6 / their sum.
+    """Return initial weights with W and V drawn up to the square root of 6 / W_sum and 6 / V_sum.
 
-    In what is left of the published run, the lines that draw them are cut off after the lower
-    bounds, which are Glorot's. See "Where the published run started" in studies.ipynb.
+    In Glorot's bound the sum is that of a matrix's rows and columns, 200 for W and 110 for V. In
+    what is left of the published run, the lines that draw them are cut off after the lower bounds,
+    which are Glorot's. See "Where the published run started" in studies.ipynb.
     """
     rng = np.random.RandomState(START_SEED)
     U = rng.uniform(-np.sqrt(6 / 128), np.sqrt(6 / 128), (28, 100))
@@ -111,19 +115,22 @@ def row_of_scan(W_sum, V_sum, draw_seed):
     """The first two reports of the notebook's network from such a start."""
     net = compiled('recurrent')
     net.set_values(start_with_sums(W_sum, V_sum))
-    return reports(net, draw_batches(draw_seed, 101), .1)
+    return train_with_reports(net, draw_batches(draw_seed, 101), .1)
 
 
 def row_of_whole(W_sum, V_sum, draw_seed):
     """All ten reports, and the test accuracy after step 1000."""
     net = compiled('recurrent')
     net.set_values(start_with_sums(W_sum, V_sum))
-    row = reports(net, draw_batches(draw_seed, 1000), .1)
+    row = train_with_reports(net, draw_batches(draw_seed, 1000), .1)
     return {**row, 'accuracy_1000': test_accuracy(net, net.get_values())}
 
 
 def row_of_early(W_sum, V_sum, W_mean, draw_seed):
-    """The validation cost after iterations 0, 10, ..., 110."""
+    """The validation cost after iterations 0, 10, ..., 110.
+
+    W_mean: W keeps its own, or it is taken away, or that of_134 (W_sum = V_sum = 134) is added.
+    """
     net = compiled('recurrent')
     U, W, V, b_hidden, b_V = start_with_sums(W_sum, V_sum)
     if W_mean == 'taken':
@@ -131,7 +138,7 @@ def row_of_early(W_sum, V_sum, W_mean, draw_seed):
     if W_mean == 'of_134':
         W = W + start_with_sums(134, 134)[1].mean()
     net.set_values([U, W, V, b_hidden, b_V])
-    row = reports(net, draw_batches(draw_seed, 111), .1, every=10)
+    row = train_with_reports(net, draw_batches(draw_seed, 111), .1, every=10)
     return {column: text for column, text in row.items() if column.startswith('validation_cost')}
 
 
@@ -151,12 +158,11 @@ def distances(values, others):
     return found
 
 
-def runs_with_one_bit(name, place, learning_rate, start_seed, draw_seed, measured_at):
-    """Train the notebook's network twice, and return what run() returns, twice.
+def runs_with_one_bit(net, name, place, learning_rate, draw_seed, measured_at):
+    """Train a network twice from its values, and return what run() returns, twice.
 
     The second start differs by the last bit of the number at this place of the weight of that name.
     """
-    net = at_start('recurrent', start_seed)
     batches = draw_batches(draw_seed, measured_at[-1])
     start = dict(zip([weight.name for weight in net.weights], net.get_values()))
     unchanged = run(net, train(net, batches, learning_rate), measured_at)
@@ -168,11 +174,11 @@ def runs_with_one_bit(name, place, learning_rate, start_seed, draw_seed, measure
 
 def row_of_one_bit(array, row, column, learning_rate, draw_seed):
     """A run beside another whose start differs by one bit, at a row and column of an array."""
-    net = compiled('recurrent')
+    net = at_start('recurrent')
     place = (column,) if array.startswith('b_') else (row, column)
     measured_at = [*range(10, 301, 10), *range(400, 1001, 100)]
     unchanged, changed = runs_with_one_bit(
-        array, place, learning_rate, START_SEED, draw_seed, measured_at)
+        net, array, place, learning_rate, draw_seed, measured_at)
     found = distances(unchanged.values, changed.values)
     gaps = abs(np.subtract(changed.costs, unchanged.costs))
     for bound in 1e-12, .01, .1:
@@ -204,7 +210,7 @@ def largest_curvature(net):
 
     def times_hessian(vector):
         products = []
-        for k in 0, 100, 200:  # in parts, since sums over 300 images are other ones on ARM
+        for k in 0, 100, 200:  # in parts: sums of 300 terms have other last bits on ARM
             part = slice(k, k + 100)
             products.append(hessian_product()(nb.X_train[part], nb.Y_train[part], vector))
         return np.mean(products, axis=0)
@@ -216,10 +222,10 @@ def largest_curvature(net):
 
 def row_of_curvature(learning_rate, start_seed, draw_seed):
     """The largest curvature of the cost along a run, and its distance from one with another bit."""
-    net = compiled('recurrent')
+    net = at_start('recurrent', start_seed)
     measured_at = [*range(0, 201, 20), 250, 300, 350, 400, 500, *range(600, 1801, 200)]
     unchanged, changed = runs_with_one_bit(
-        'W', (0, 0), learning_rate, start_seed, draw_seed, measured_at)
+        net, 'W', (0, 0), learning_rate, draw_seed, measured_at)
     row = {}
     for step, values in unchanged.values.items():
         net.set_values(values)
@@ -286,7 +292,7 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
     found = {}
     for name, pixels in places.items():
         inked = images.with_pixels(nb.X_test, pixels, images.INK)
-        found['same_' + name] = accuracy(net, values, inked, answers)
+        found['same_' + name] = accuracy(net, values, inked, answers)  # how many stay
     net.set_values(values)
     states_of = theano.function([nb.x], T.stack(net.states))  # (28, n, hidden units)
     states = states_of(nb.X_test[:1000])

@@ -11,7 +11,8 @@ INK = 255 / 256  # the strongest
 def transform(images, matrix, shift=(0, 0)):
     """Return images, (n, 28, 28), resampled: pixel p is taken from matrix @ p + shift.
 
-    p counts rows down and columns to the right, from the centre. Pixels are interpolated linearly,
+    So matrix and shift lead from a place in the new image back to the one in the old image. p
+    counts rows down and columns to the right, from the centre. Pixels are interpolated linearly,
     are 0 beyond the margin, and are rounded to multiples of 1/256, as MNIST's are.
     """
     centre = np.array([13.5, 13.5])

@@ -49,8 +49,9 @@ def initial_values(start_seed, hidden_d=100):
 
 
 class Network:
-    """A compiled network. Its weights have values, a list of arrays, which training changes.
+    """A compiled network. Its weights have values, a list of arrays.
 
+    Training changes them, and so do evaluated() and accuracy(), which set those that they measure.
     The networks share the notebook's variables: only one can be in use at a time.
 
     weights: shared variables, named as in initial_values(). states: the 28 hidden states, each
@@ -155,7 +156,8 @@ def two_layers(nb):
 def wide(nb):
     """One layer of 166 units: as many weights, 34,040, as two layers of 100 have, 34,010.
 
-    Its weights are the notebook's variables, with larger values: at_start() sets them.
+    Its weights are the notebook's variables. at_start() gives them larger values, and to another
+    network its own again.
     """
     states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
     return Network(nb.weights, states, hidden_d=166)
@@ -202,9 +204,9 @@ def train(net, batches, learning_rate, change=None):
 def run(net, training, measured_at, averaged=100):
     """Take all steps of a training, and return what it leaves, as attributes.
 
-    costs: of all steps. values: the network's after the steps in measured_at, {step: values}, where
-    step 0 is the start. averages: the same, but each is a mean over several steps, as many as
-    averaged says, of which that step is the last.
+    costs: of all steps. values: the network's after each step in measured_at, {step: values}, where
+    step 0 is the start. averages: the same, but means over the last steps up to each; averaged:
+    over how many.
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)
@@ -246,7 +248,7 @@ def test_accuracy(net, values):
     return accuracy(net, values, notebook().X_test, notebook().Yt_labels)
 
 
-def reports(net, batches, learning_rate, every=100):
+def train_with_reports(net, batches, learning_rate, every=100):
     """Train, and return what the section "Train" prints: {column: text}. every: so many steps."""
     nb = notebook()
     found = {}

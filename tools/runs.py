@@ -59,8 +59,8 @@ def make_row_here(name, key, code_checksum):
     address = distributed.get_worker().address
     if code_checksum != experiments.CODE_CHECKSUM:
         raise RunsError('the worker at %s runs other code: update it and start it again' % address)
-    # Not asked of pin(), which says no where NumPy was imported before bitwise. Dask may do so, but
-    # with the pins, which a worker inherits.
+    # Only the bits are tested, and not, as by pin(), whether NumPy was imported after bitwise: a
+    # worker inherits the pins.
     if bitwise.checksum(bitwise.canary()) != bitwise.EXPECTED:
         raise RunsError('the worker at %s rounds differently' % address)
     return experiments.make_row(name, key)

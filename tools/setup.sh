@@ -67,8 +67,8 @@ elif ! $uv --version >/dev/null 2>&1; then
     mv $work/$wheel.data .uv
 fi
 
-# Whether an environment has the pinned packages (with nowhere to get one from, as UV_FIND_LINKS, uv
-# fails if one is missing) and all their files (as recorded in it).
+# Whether an environment has the pinned packages and all their files, as recorded in it. uv fails if
+# a package is missing, since it has no index and, by env -i, no UV_FIND_LINKS to get it from.
 is_whole() {
     env -i PATH="$PATH" $uv pip install --quiet --dry-run --no-config --no-cache --no-index \
         --python "$1/bin/python" -r requirements.txt &&

@@ -58,7 +58,7 @@ def groups_of_sums(totals, draws):
     return [([total], [total], range(draws)) for total in totals]
 
 
-TWENTY = [*range(20), 1234]
+TWENTY_AND_OWN = [*range(20), 1234]
 KEYS = {
     'early.csv': keys('W_sum V_sum W_mean draw_seed',
                       ([200], [110], ['own', 'of_134'], range(20)),
@@ -66,11 +66,11 @@ KEYS = {
                       ([138], [138], ['own'], range(20))),
     'runs.csv': keys('draw_seed', ([*range(50), 1234],)),
     'networks.csv': keys('network learning_rate draw_seed',
-                         (['linear'], [.2, .5, 1, 2], TWENTY),
-                         (['without_W'], [1, 2, 4], TWENTY),
-                         (['row_biases'], [4, 8, 16], TWENTY),
-                         (['recurrent'], [.1, .2, .4], TWENTY),
-                         (['last_state', 'by_columns'], [.1], TWENTY)),
+                         (['linear'], [.2, .5, 1, 2], TWENTY_AND_OWN),
+                         (['without_W'], [1, 2, 4], TWENTY_AND_OWN),
+                         (['row_biases'], [4, 8, 16], TWENTY_AND_OWN),
+                         (['recurrent'], [.1, .2, .4], TWENTY_AND_OWN),
+                         (['last_state', 'by_columns'], [.1], TWENTY_AND_OWN)),
     # Two chosen numbers, too; one of them also with other learning rates, and other draws.
     'one_bit.csv': keys('array row column learning_rate draw_seed',
                         *groups_of_single_bits(),

@@ -46,6 +46,8 @@ CASES = [
     ('One-hot labels', ', 10))', ', inp.max() + 1))', 'must have the shape (1, 10), and has'),
     ('One-hot labels', '10))', '10), int)', 'float64'),
     ('One-hot labels', 'inp] = 1', 'inp - 1] = 1', 'in the columns [1, 9, 8, 1]'),
+    ('One-hot labels', None, 'def onehot(inp):\n    result = np.eye(10)[inp]\n    return onehot',
+     'give your array this name'),
     ('One-hot labels', 'return onehot', 'return exit()', 'SystemExit: None: take out exit()'),
     ('One-hot labels', 'raise', 'pass  #', 'onehot([3, -1]) must raise a ValueError'),
     ('Weights', 'rng.uniform(-bound, bound,', 'bound * rng.uniform(-1, 1,', 'right'),

@@ -188,7 +188,8 @@ def test_row_begins_as_saved(monkeypatch, name, key):
 
 @pytest.mark.parametrize('name, key', [
     ('runs.csv', '0'), ('networks.csv', 'last_state,0.1,4'), ('one_bit.csv', 'W,0,0,0.1,1234'),
-    ('sizes.csv', 'two_layers,100,1000,0.1,2'), ('starts.csv', 'linear,100,1000,0.5,0,0'),
+    ('sizes.csv', 'two_layers,100,1000,0.1,2'), ('sizes.csv', 'wide,100,1000,0.2,3'),
+    ('starts.csv', 'linear,100,1000,0.5,0,0'),
     ('longer.csv', 'recurrent,0.1,0.01,5001,0'), ('changed.csv', 'recurrent,0.1,scaled,5'),
     ('turned.csv', 'linear,0.5,turned,0'), ('curvature.csv', '0.1,0,0'), ('scan.csv', '134,228,3'),
     ('early.csv', '200,110,own,0'), ('whole.csv', '128,128,0')])

@@ -35,15 +35,13 @@ print(verdict)
 assert verdict == 'right', verdict'''
 
 
-def check_cell(place, cell, nbgrader):
-    """Return the cell that checks a place. cell: the one with the place."""
-    new = new_code_cell("check.place('%s')" % place, id='check-' + cell.id)
-    if nbgrader:
-        new.source = TEST % place
-        new.metadata['nbgrader'] = {
-            **cell.metadata['nbgrader'], 'grade': True, 'locked': True, 'solution': False,
-            'grade_id': 'check-' + cell.metadata['nbgrader']['grade_id'], 'points': 1}
-    return new
+def mark_for_nbgrader(cell, is_test):
+    """Give a cell nbgrader's metadata: of a test that is worth a point, or of a place."""
+    cell.metadata['nbgrader'] = {
+        'schema_version': 3, 'grade_id': cell.id, 'grade': is_test, 'locked': is_test,
+        'solution': not is_test, 'task': False}
+    if is_test:
+        cell.metadata['nbgrader']['points'] = 1
 
 
 def added_cells(name):
@@ -77,8 +75,13 @@ def exercise(notebook, nbgrader=False):
             raise cells.NotebookError('Section "%s" has the mark of a solution without its partner'
                                       % section)
         if SOLUTION.search(cell.source):
-            new.append(check_cell(section, cell, nbgrader))
-            if not nbgrader:
+            test = new_code_cell("check.place('%s')" % section, id='check-' + cell.id)
+            new.append(test)
+            if nbgrader:
+                test.source = TEST % section
+                mark_for_nbgrader(cell, is_test=False)
+                mark_for_nbgrader(test, is_test=True)
+            else:
                 empty = r'\1# YOUR CODE HERE\n\1raise NotImplementedError("%s")'
                 cell.source = SOLUTION.sub(empty % check.PLACES[section].task, cell.source)
         if cell.id == 'imports-code':

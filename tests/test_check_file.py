@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import cells
 import check
 import check_file
 import nbformat
@@ -14,6 +13,7 @@ import pytest
 import run_copy
 from check_file import Result, processes_in
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from test_handout import solved_cell
 
 ALL_RIGHT = {place: (check.RIGHT, 'right') for place in check.PLACES}
 SENTENCE = '%d of %d places are right' % (len(ALL_RIGHT), len(ALL_RIGHT))
@@ -106,15 +106,13 @@ os._exit(0)''' % sys.executable
 
 
 def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
-    onehot, = [cell.source for cell in cells.read(cells.NOTEBOOK).cells
-               if cell.id == 'one-hot-labels-code']
     folder = tmp_path / 'copies'
     touch = 'touch %s/made' % folder
     write_copy(folder / 'copy.ipynb', {
         'Imports': ['%autosave 60\n%matplotlib inline',  # magics of notebooks
                     'import check, theano, theano.tensor as T\nfrom helper import np',
                     'check.verdict = lambda title: "right"'],  # in vain
-        'One-hot labels': onehot,
+        'One-hot labels': solved_cell('One-hot labels').source,
         'Weights': 'print(1)\nU = bytearray(4 * 2**30)',  # more memory than it may have
         'Hidden states': ['!' + touch, '%%bash\n' + touch,  # do nothing
                           'import glob, os\nfor path in glob.glob("../*.ipynb"): os.remove(path)'],

@@ -57,11 +57,11 @@ def test_pictures_of_the_readme_are_those_in_the_notebooks():
     files = {cells.NOTEBOOKS / 'images' / 'unrolled_rnn.png'}
     for path in cells.PATHS:
         for file, content in rerun.pictures_of(path, cells.read(path)).items():
-            assert file.read_bytes() == content, '%s: make save writes it' % file
+            assert file.exists() and file.read_bytes() == content, 'make save writes %s' % file
             files.add(file)
     readme = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
-    others = {cells.ROOT / name for name in re.findall(r'\((.*\.png)\)', readme)} - files
-    assert not others, "write these into the metadata, file, of the figure's cell; then make save"
+    shown = {cells.ROOT / name for name in re.findall(r'\((.*\.png)\)', readme)}
+    assert shown == files, "the README's pictures, and those that the metadata, file, of cells name"
 
 
 @pytest.mark.parametrize('kind, checksum', [

@@ -123,7 +123,7 @@ def test_numbers_are_printed_or_given(where):
     found = [*NUMBER.finditer(prose), *COUNT.finditer(prose)]
     unknown = ['%s in "%s"' % (each.group(), prose[max(0, each.start() - 50):each.end() + 30])
                for each in found if plain(each.group()) not in right]
-    assert not unknown, 'not printed here (or not yet: make save): ' + '; '.join(unknown)
+    assert not unknown, 'not printed here (call make save, or see GIVEN): ' + '; '.join(unknown)
 
 
 @pytest.mark.parametrize('place, numbers, why', GIVEN)

@@ -185,7 +185,7 @@ def read(name):
         if reader.line_num > whole_lines:
             fault = 'its end is missing'
         if fault:
-            raise TableError('%s, line %d: %s. Delete the line, and make runs makes its row again'
+            raise TableError('%s, line %d: %s. Delete the line; make runs makes missing rows'
                              % (path, reader.line_num, fault))
         rows[key_of(name, row)] = row
     return rows

@@ -575,11 +575,7 @@ class Session:
         return found if isinstance(found, Overwritten) else error
 
     def verdict(self, title):
-        """Return the verdict on a place: (kind, text).
-
-        It is the first that applies of those at the head of this file, but that fault() has looked
-        into all.
-        """
+        """Return the verdict on a place: (kind, text). The head of this file says how."""
         error = self.fault(title)
         if error is None:
             return RIGHT, 'right'

@@ -170,11 +170,11 @@ def test_verdict_on_a_solution(session, place, old, new, words):
 def test_mistake_costs_its_own_place_only(session, place, old, new, words):
     for name in set(check.MADE) - {'onehot'}:
         del session.names[name]
-    solved = solved_cell(place)
+    solved, mistake = solved_cell(place), cell_of(place, old, new)
     for section, cell in cells.with_sections(cells.read(cells.NOTEBOOK).cells):
         if (cell.cell_type == 'code' and section in SYMBOLIC
                 and 'sgd_step' not in cell.source):  # which takes time
-            run(session, cell_of(place, old, new) if cell.id == solved.id else cell.source)
+            run(session, mistake if cell.id == solved.id else cell.source)
     assert session.verdict(place)[0] == check.WRONG
     others = set(check.PLACES) - {place}
     assert {session.verdict(other)[0] for other in others} <= {check.RIGHT, check.WAITS}

@@ -245,6 +245,26 @@ def expect_given(nb, last=None):
 
 # The places.
 
+class Place(NamedTuple):
+    """task: what a student is to write. makes: the names that it makes. test: the function."""
+
+    task: str
+    makes: tuple
+    test: Callable
+
+
+PLACES = {}  # by the titles of their sections, in the order of the notebook
+
+
+def is_test_of(title, task, *makes):
+    """Return a decorator that puts a function into PLACES, as the test of a place."""
+    def put(test):
+        PLACES[title] = Place(task, makes, test)
+        return test
+    return put
+
+
+@is_test_of('One-hot labels', 'make the array onehot, of shape (len(inp), 10), from inp', 'onehot')
 def check_one_hot_labels(nb):
     expect_given(nb, 'theano.config.floatX')
     expect(callable(nb.onehot), 'onehot must stay a function, and is a %s: indent your lines as '
@@ -271,6 +291,8 @@ def check_one_hot_labels(nb):
             raise Wrong('onehot(%r) must raise a ValueError' % (labels,))
 
 
+@is_test_of('Weights', "draw U, W and V from rng, in this order, within Glorot's bounds",
+            'U', 'W', 'V')
 def check_weights(nb):
     expect_given(nb, 'theano.config.floatX')
     names = vars(nb)  # the next cell makes weights and initial; it may not have run yet
@@ -324,6 +346,8 @@ def usual_mistakes(values):
     }
 
 
+@is_test_of('Hidden states', 'make the next h_states, and add it to h_states_sum',
+            'h_states', 'h_states_sum')
 def check_states(nb):
     expect_given(nb, 'b_V')
     expect_made_of(nb, 'h_states', 'x', 'U', 'W', 'b_hidden')
@@ -353,6 +377,7 @@ def check_states(nb):
     compute(nb, values, wanted)  # mini-batches of other sizes fit, too
 
 
+@is_test_of('Prediction', 'make y_prob from h_states_sum, V and b_V', 'y_prob')
 def check_prediction(nb):
     expect_given(nb, 'b_V')
     expect_made_of(nb, 'y_prob', 'V', 'b_V')
@@ -375,6 +400,7 @@ def check_prediction(nb):
     expect(is_close(y_pred, right.argmax(axis=1)), 'y_pred must be T.argmax(y_prob, axis=1)')
 
 
+@is_test_of('Cost', 'make cost from y_prob and y', 'cost')
 def check_costs(nb):
     expect_given(nb, 'y')
     expect_made_of(nb, 'cost', 'y')
@@ -424,6 +450,7 @@ def expect_new_value(nb, name, new, others):
                  % (name, name, own))
 
 
+@is_test_of('Compile', 'make updates, a list of five pairs', 'updates')
 def check_updates(nb):
     expect_given(nb, 'grad_bV')
     if nb.learning_rate <= 0:
@@ -439,26 +466,6 @@ def check_updates(nb):
         expect_new_value(nb, name, T.as_tensor_variable(new[0]), others)
 
 
-class Place(NamedTuple):
-    """task: what a student is to write. makes: the names that it makes. test: the function."""
-
-    task: str
-    makes: list
-    test: Callable
-
-
-# In the order of the notebook.
-PLACES = {
-    'One-hot labels': Place('make the array onehot, of shape (len(inp), 10), from inp',
-                            ['onehot'], check_one_hot_labels),
-    'Weights': Place("draw U, W and V from rng, in this order, within Glorot's bounds",
-                     ['U', 'W', 'V'], check_weights),
-    'Hidden states': Place('make the next h_states, and add it to h_states_sum',
-                           ['h_states', 'h_states_sum'], check_states),
-    'Prediction': Place('make y_prob from h_states_sum, V and b_V', ['y_prob'], check_prediction),
-    'Cost': Place('make cost from y_prob and y', ['cost'], check_costs),
-    'Compile': Place('make updates, a list of five pairs', ['updates'], check_updates),
-}
 # What later places start from. Where one is missing, it may be an earlier place's fault.
 MADE = ['y_pred', 'weights', *GRADIENTS.values(),
         *(name for place in PLACES.values() for name in place.makes)]

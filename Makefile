@@ -7,10 +7,10 @@ CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.uv/home" TMPDIR="$${TMPDIR:-/tmp}" \
 	LD_LIBRARY_PATH="$$LD_LIBRARY_PATH" LC_ALL=C PYTHONUTF8=1 JUPYTER_NO_CONFIG=1 \
 	DASK_ROOT_CONFIG="$$PWD/.uv/home" DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS"
 PYTHON = $(CLEAN) .venv/bin/python
-# The shell reads these from $$COPY and $$COPIES. A file's name may have $ and blanks:
+# A file's name may have $ and blanks. So make does not expand these two (value), also where they are
+# given as make check COPY=... (override), and the shell gets them from its environment, as $$COPY.
 export COPY ?= handout/mnist_rnn.ipynb
 export COPIES ?= copies
-# so make must not expand it (value), also where it is given as make check COPY=... (override).
 override COPY := $(value COPY)
 override COPIES := $(value COPIES)
 NOTEBOOKS = notebooks/mnist_rnn.ipynb notebooks/studies.ipynb

@@ -5,7 +5,8 @@ first thing that is not as expected: that is what a student reads. It compares w
 NumPy, on random weights, images and labels, and starts from given values for what earlier places
 make, so that a mistake in one place is not another's. The weights stay as they are.
 
-A verdict is the first of these that applies:
+A place's cell is the last one run, wherever it stands, that sets a name that the place makes. A
+verdict is the first of these that applies:
 
 empty  The lines are missing, or a line with raise NotImplementedError was left in.
 right  Its cell ran, and its function finds nothing.
@@ -111,7 +112,7 @@ def example(nb, n=IMAGES):
 # What symbols are worth.
 
 def values_of(nb, values, wanted):
-    """Return the values of the symbols wanted. values: {name: value}, instead of its own."""
+    """Return the values of the symbols wanted. values: {name: value}, put in for these symbols."""
     symbols = [getattr(nb, name) for name in values]
     inputs = [symbol.type() for symbol in symbols]
     function = theano.function(inputs, wanted, givens=list(zip(symbols, inputs)),
@@ -124,6 +125,9 @@ def compute(nb, values, wanted):
     try:
         return values_of(nb, values, wanted)
     except ValueError as error:
+        # Theano says, among other things:
+        # Apply node that caused the error: Dot22(...)  or Gemm{inplace}(...), Elemwise{mul}(...)
+        # Inputs shapes: [(28, 100), (100, 100)]
         found = re.search(r'Inputs shapes: \[(.*)\]', str(error))
         shapes = found.group(1).replace('), (', ') and (') if found else str(error)
         if re.search(r'caused the error: (Elemwise\{)?\w*(dot|gem|mul)', str(error), re.IGNORECASE):
@@ -215,6 +219,7 @@ def given_names(nb):
     gradients = theano.grad(nb.cost, list(nb.weights))
     for own, anew in zip(GRADIENTS.values(), gradients):
         yield own, 'the gradient of cost', equal_computations([getattr(nb, own)], [anew])
+    # Only a whole copy must have these: in a notebook, a student may try others.
     numbers = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
                'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
     for name, value in numbers.items():
@@ -411,7 +416,8 @@ def check_costs(nb):
     expect_made_of(nb, 'cost', 'y_prob')
     values, results = example(nb)
     y, y_prob, right = values['y'], results['y_prob'], results['cost']
-    cost = compute(nb, {'x': values['x'], 'y': y, 'y_prob': y_prob}, nb.cost)
+    given = {'x': values['x'], 'y': y, 'y_prob': y_prob}  # x: a cost may ask it for its length
+    cost = compute(nb, given, nb.cost)
     expect(np.isfinite(cost), 'cost is not finite, as if it took the logarithm of a label: '
            'T.nnet.categorical_crossentropy takes the probabilities first, then the labels')
     expect_none_of(cost, {
@@ -431,7 +437,10 @@ def expect_new_value(nb, name, new, others):
     gradients = [getattr(nb, gradient) for gradient in GRADIENTS.values()]
     graph = ancestors([new], blockers=gradients)
     parts = [part for part in (name, *GRADIENTS.values()) if getattr(nb, part) in graph]
-    expect(parts in ([name, own], [name]),  # [name]: it may call T.grad itself
+    # Both U - learning_rate * grad_U and U - learning_rate * T.grad(cost, U) are right. Of the
+    # parts, the second has U alone.
+    calls_grad = parts == [name]
+    expect(calls_grad or parts == [name, own],
            'the new %s must be %s - learning_rate * %s, and is made of %s'
            % (name, name, own, ' and '.join(parts) or 'neither'))
     # Momentum, for example, keeps a velocity, which moves, too.
@@ -439,8 +448,8 @@ def expect_new_value(nb, name, new, others):
            'the new %s depends on another variable in updates: plain SGD needs only %s, '
            'learning_rate and %s' % (name, name, own))
     values, _ = example(nb)
-    values[own] = values[name] ** 2  # any numbers, in place of the gradient where new is made of it
-    gradient = getattr(nb, own) if own in parts else theano.grad(nb.cost, weight)
+    values[own] = values[name] ** 2  # any numbers: they are put in for grad_U, where new has it
+    gradient = theano.grad(nb.cost, weight) if calls_grad else getattr(nb, own)
     subtracted, right = values_of(nb, values, [weight - new, nb.learning_rate * gradient])
     expect_none_of(subtracted, {
         'the new %s goes up the gradient: subtract learning_rate * %s' % (name, own): -right,
@@ -466,24 +475,29 @@ def check_updates(nb):
         expect_new_value(nb, name, T.as_tensor_variable(new[0]), others)
 
 
-# What later places start from. Where one is missing, it may be an earlier place's fault.
-MADE = ['y_pred', 'weights', *GRADIENTS.values(),
+# What later places start from; b_hidden, b_V and y_pred are made by given lines in places' cells.
+# Where one is missing, it may be an earlier place's fault.
+MADE = ['b_hidden', 'b_V', 'weights', 'y_pred', *GRADIENTS.values(),
         *(name for place in PLACES.values() for name in place.makes)]
 
 
 # Verdicts.
 
+USE_DOT = ': use T.dot'
+USE_T = ": NumPy's functions do not take symbols; use T.mean, T.sum, T.zeros and so on"
 # Errors that come from the lines that raise them, whatever earlier places made: a pattern of the
 # error's text, and what is said after it.
 OWN_ERRORS = {
     '^(SyntaxError|IndentationError|TabError|ImportError|ModuleNotFoundError)': '',
-    "^AttributeError: module '": '',  # as in T.softmax
+    "^AttributeError: module '": '',         # T.softmax(y_hat)
     '^SystemExit': ': take out exit()',
     '^(EOFError|StdinNotImplementedError)': ': it waits for the keyboard; take out input()',
-    ' for @|^ValueError: matmul: Input operand': ': use T.dot',
-    "argument 'out'|do not support boolean|out of bounds for array of dimension|"
-    "'TensorVariable' object cannot be interpreted as an integer":
-        ": NumPy's functions do not take symbols; use T.mean, T.sum, T.zeros and so on",
+    ' for @': USE_DOT,                       # h_states @ W
+    '^ValueError: matmul: Input': USE_DOT,   # np.matmul(h_states, W)
+    "argument 'out'": USE_T,                 # np.mean(cost)
+    'do not support boolean': USE_T,         # np.maximum(y_hat, 0)
+    'out of bounds for array of': USE_T,     # np.argmax(y_prob, axis=1)
+    "TensorVariable' object cannot": USE_T,  # np.zeros((x.shape[0], hidden_d))
 }
 
 
@@ -535,8 +549,10 @@ class Session:
 
     def __init__(self, names):
         self.names = names
-        self.cells = {}  # place: the names that its cell sets, and the error that it ended in
-        self.h_states_sum = names.get('h_states_sum')  # the last one that was not Prediction's
+        # By title: the names that a place's cell sets, and the error that it ended in.
+        self.cells = dict.fromkeys(PLACES, (set(), None))
+        # The sum that Hidden states made, where Prediction's cell may put the mean in its place.
+        self.h_states_sum = names.get('h_states_sum')
 
     def after_cell(self, source, error):
         """Note what became of a cell. error: an exception, or None.
@@ -569,16 +585,14 @@ class Session:
 
     def fault(self, title):
         """Return the exception that is held against a place, or None."""
-        place = PLACES[title]
-        names, error = self.cells.get(title, (set(), None))
+        makes, test = PLACES[title].makes, PLACES[title].test
+        names, error = self.cells[title]
         if error is None:
-            if not set(place.makes) <= set(self.names):
-                return NotImplementedError()
-            return self.outcome(place.test)
+            return self.outcome(test) if set(makes) <= set(self.names) else NotImplementedError()
         if type(error) is NotImplementedError or can_only_be_its_own(error, names):
             return error
         # Its cell's error may come from a given name that was overwritten.
-        found = self.outcome(place.test)
+        found = self.outcome(test)
         return found if isinstance(found, Overwritten) else error
 
     def verdict(self, title):
@@ -589,11 +603,11 @@ class Session:
         if type(error) is NotImplementedError:
             return EMPTY, ('not written yet, or the line with raise was left in: '
                            + PLACES[title].task)
-        names, _ = self.cells.get(title, (set(), None))
+        names, _ = self.cells[title]
         if not can_only_be_its_own(error, names):
             titles = list(PLACES)
             for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
-                if self.verdict(earlier)[0] in (EMPTY, WRONG):
+                if self.verdict(earlier)[0] in (EMPTY, WRONG):  # one that waits is not at fault
                     return WAITS, 'cannot be checked before "%s" is right' % earlier
             if isinstance(error, Overwritten):
                 return WAITS, 'cannot be checked: ' + described(error)
@@ -610,7 +624,7 @@ def watch(shell):
     session = Session(shell.user_ns)
     # IPython puts the error that it shows into sys.last_value. (A cell's result lacks it where a
     # magic, as %%capture, has shown it.)
-    before = None
+    before = getattr(sys, 'last_value', None)
 
     def before_cell(info):
         nonlocal before
@@ -626,7 +640,7 @@ def watch(shell):
 
 
 # The session of this notebook. (Of a copy that is checked, run_copy.py makes it.) importlib.reload,
-# as in nbgrader's cells, makes a new one, and keeps how cells ended.
+# as in nbgrader's cells, makes a new one, which goes on with what the old one has noted.
 if get_ipython():
     previous = globals().get('session')
     session = watch(get_ipython())

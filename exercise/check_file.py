@@ -224,9 +224,9 @@ def check_all(paths):
             yield from pool.imap_unordered(
                 lambda name: (name, check_copy(paths[name], folder)), paths)
         finally:
-            pool.terminate()
+            pool.terminate()  # no thread begins another copy
             end_processes(folder)
-            pool.join()
+            pool.join()  # the threads end now that their copies' processes have ended
 
 
 def check_class(folder):

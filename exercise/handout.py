@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / 'tools'), str(ROOT / 'exercise')]
 import cells  # noqa: E402
 import check  # noqa: E402
+import check_file  # noqa: E402
 import nbformat  # noqa: E402
 from nbformat.v4 import new_code_cell, new_markdown_cell  # noqa: E402
 
@@ -23,7 +24,11 @@ FILES = {  # the files beside the notebook, and where they come from
                                       'data/published.csv', 'data/runs.csv')},
 }
 # The texts in exercise/handout/ that become cells, by the id of the cell above each.
-ADDED = {'title-picture': 'task', 'inputs-code': 'look', 'compile-step': 'by-heart'}
+ADDED = {
+    'title-picture': 'task',
+    'inputs-code': 'look',       # below x and y
+    'compile-step': 'by-heart',  # below sgd_step
+}
 IMPORT = 'import check  # for the cells that say whether a place is right'
 TEST = '''\
 import importlib
@@ -48,11 +53,17 @@ def added_cells(name):
     """Return a text of the exercise as cells: Markdown and, where it has a fence, code."""
     text = (TEXTS / (name + '.md')).read_text(encoding='utf-8')
     text, _, code = text.partition('```python\n')
-    text = text.replace('PLACES', ', '.join('*%s*' % place for place in check.PLACES))
+    text = text.replace('PLACES', ', '.join('*%s*' % title for title in check.PLACES))
     new = [new_markdown_cell(text.strip(), id=name)]
     if code:
         new.append(new_code_cell(code.strip('`\n'), id=name + '-code'))
     return new
+
+
+def with_solutions(notebook):
+    """Return the cells with a solution, a list of (title of the section, cell)."""
+    return [(title, cell) for title, cell in cells.with_sections(notebook.cells)
+            if SOLUTION.search(cell.source)]
 
 
 def exercise(notebook, nbgrader=False):
@@ -61,13 +72,12 @@ def exercise(notebook, nbgrader=False):
     Cells with the tag solved are for readers of the solution, and go. Raises cells.NotebookError.
     """
     cells.clear_outputs(notebook)
-    with_sections = list(cells.with_sections(notebook.cells))
-    places = [section for section, cell in with_sections if SOLUTION.search(cell.source)]
+    places = [title for title, cell in with_solutions(notebook)]
     if places != list(check.PLACES):
         raise cells.NotebookError('The notebook has places (one in a section) in %s, but the check '
                                   'in %s' % (places, list(check.PLACES)))
     new = []
-    for section, cell in with_sections:
+    for section, cell in cells.with_sections(notebook.cells):
         if 'solved' in cell.metadata.get('tags', []):
             continue
         new.append(cell)
@@ -92,7 +102,7 @@ def exercise(notebook, nbgrader=False):
     by_heart = [cell.id for cell in new].index('by-heart')
     for cell in new[by_heart:]:  # no place is below it: check_file.py and nbgrader skip the rest
         if cell.cell_type == 'code':
-            cell.metadata['tags'] = ['skip-execution']
+            cell.metadata['tags'] = [check_file.SKIPPED]
 
 
 def write(target, nbgrader=False):

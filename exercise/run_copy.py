@@ -43,7 +43,7 @@ def new_shell():
 
 
 def section_begun_by(kind, source):
-    """Return which place, or END, has its heading in a cell, or None."""
+    """Return the title of a place, or END, if a cell has it as a heading; or None."""
     headings = re.findall('^##+ (.*?)[# ]*$', source, re.MULTILINE) if kind == 'markdown' else []
     return next((title for title in headings if title in [*check.PLACES, END]), None)
 
@@ -67,7 +67,8 @@ def run(cells, shell, session, tell):
             break
         if kind == 'code':
             shell.run_cell(source)
-    # Again: a place's cell may stand in another section, or the section have no heading any more.
+    # Those not right once more: a place's cell may stand in another section, or the section have no
+    # heading any more. What was right stays so, whatever later cells did to its names.
     for title, (kind, _) in verdicts.items():
         if kind != check.RIGHT:
             verdicts[title] = session.verdict(title)
@@ -86,7 +87,8 @@ def main():
 
     shell = new_shell()
     check.session = check.watch(shell)
-    sys.path.insert(0, '')  # the copy's own folder, as in Jupyter. A check.py there is not ours
+    # The copy's own folder, as in Jupyter. (A check.py there is not imported: ours is already.)
+    sys.path.insert(0, '')
     run(cells, shell, check.session, tell)
 
 

@@ -1,12 +1,13 @@
 """Tests of the verdicts on the places, with a student's cells run after those of the notebook."""
 import cells
 import check
+import handout
 import numpy as np
 import pytest
 import theano
 from IPython.core.interactiveshell import InteractiveShell
-from test_handout import solved_cell
 
+SOLVED = dict(handout.with_solutions(cells.read(cells.NOTEBOOK)))  # cells, by title
 LOOP = """
 h, states = T.zeros((x.shape[0], hidden_d)), []
 for t in range(time_steps):
@@ -38,7 +39,8 @@ for w in weights:
 NOT_WRITTEN = 'not written yet, or the line with raise was left in: '
 AGAIN = ': take out any line of yours that sets it, restart the kernel, and run the cells again'
 
-# A place, what in its solved cell (None: all) is replaced by what, and words of the verdict.
+# A place, what in its solved cell (None: all) is replaced by what, and words of the verdict. The
+# solved cells are in notebooks/mnist_rnn.ipynb, in the sections with these titles.
 CASES = [
     ('One-hot labels', 'onehot[np.arange(num_frames), inp] = 1', 'onehot = np.eye(10)[inp]',
      'right'),
@@ -77,7 +79,6 @@ CASES = [
      'the shapes of a product do not fit: (28, 100) and (100, 100). T.dot multiplies matrices'),
     ('Hidden states', 'T.dot(h_states, W)', '0', 'does not depend on W: was it left out'),
     ('Hidden states', 'a = ', 'x = 3; a = ', "x is no longer T.tensor3('x')" + AGAIN),
-    ('Hidden states', 'T.dot(h_states, W)', 'T.dot(W, h_states)', 'of a product do not fit'),
     ('Hidden states', '_sum + h_states', '_sum', 'h_states_sum is still 0'),
     ('Hidden states', '_sum + h_states', '_sum + h_states / 28', 'is the mean of the states'),
     ('Hidden states', 'h_states_sum + h_states', 'h_states', 'is the last state alone'),
@@ -122,15 +123,15 @@ CASES = [
 
 def cell_of(place, old, new):
     """Return a place's cell with old replaced by new, or new alone if old is None."""
-    source = solved_cell(place).source
+    source = SOLVED[place].source
     assert old is None or old in source
     return new if old is None else source.replace(old, new)
 
 
 @pytest.fixture
 def session(nb):
-    """The session of a student who has run the notebook, and not only 20 steps."""
-    return check.Session({**vars(nb), 'iterations': 1000})
+    """The session of a student who has run the notebook."""
+    return check.Session({**vars(nb), 'iterations': 1000})  # nb has 20, as if that were changed
 
 
 def run(session, source):
@@ -170,7 +171,7 @@ def test_verdict_on_a_solution(session, place, old, new, words):
 def test_mistake_costs_its_own_place_only(session, place, old, new, words):
     for name in set(check.MADE) - {'onehot'}:
         del session.names[name]
-    solved, mistake = solved_cell(place), cell_of(place, old, new)
+    solved, mistake = SOLVED[place], cell_of(place, old, new)
     for section, cell in cells.with_sections(cells.read(cells.NOTEBOOK).cells):
         if (cell.cell_type == 'code' and section in SYMBOLIC
                 and 'sgd_step' not in cell.source):  # which takes time
@@ -184,29 +185,37 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
 
 @pytest.mark.parametrize('deleted, sources, title, kind, text', [
     (['cost'], [], 'Cost', check.EMPTY, NOT_WRITTEN + 'make cost from y_prob and y'),
+    # The line with raise was left in.
     ([], ['x = 3', 'cost = 3\nraise NotImplementedError'], 'Cost', check.EMPTY,
      NOT_WRITTEN + 'make cost from y_prob and y'),
+    # What an earlier place makes is missing, or wrong.
     (['y_prob'], ['cost = T.mean(y_prob)'], 'Cost', check.WAITS,
      'cannot be checked before "Prediction" is right'),
+    (['U', 'W', 'V', 'b_hidden', 'b_V'], ['h_states = b_hidden + T.dot(x[:, 0], U)'],
+     'Hidden states', check.WAITS, 'cannot be checked before "Weights" is right'),
     ([], ['y_prob = 3', 'cost = T.mean(T.nnet.categorical_crossentropy(y_prob, y))'], 'Cost',
      check.WAITS, 'cannot be checked before "Prediction" is right'),
     ([], ['h_states_sum = T.zeros((5, 100))', 'y_prob = T.nnet.softmax(T.dot(T.dot(x[:, 0], U), V) '
           '+ b_V)\ny_pred = T.argmax(y_prob, axis=1)'], 'Prediction', check.WAITS,
      'cannot be checked before "Hidden states" is right'),
+    # Prediction's cell, which sets h_states_sum, too, is not that of Hidden states.
     (['h_states', 'h_states_sum'], [MEAN_IN_PLACE], 'Hidden states', check.EMPTY,
      NOT_WRITTEN + 'make the next h_states, and add it to h_states_sum'),
+    # Its own error, though an earlier place is empty.
     (['h_states'], ['y_prob = T.softmax(h_states_sum)'], 'Prediction', check.WRONG,
      "stops with AttributeError: module 'theano.tensor' has no attribute 'softmax'"),
     (['onehot'], ['h_states = [] + 3'], 'Hidden states', check.WRONG,
      'stops with TypeError: can only concatenate list (not "int") to list'),
     (['V', 'x'], ['h_states = 0 * x'], 'Hidden states', check.WRONG,
      "stops with NameError: name 'x' is not defined: is it misspelt, or was its cell not run?"),
+    # Another cell has overwritten a given name.
     ([], ['x = T.matrix()'], 'Hidden states', check.WAITS,
      "cannot be checked: x is no longer T.tensor3('x')" + AGAIN),
     ([], ['T = 3'], 'Hidden states', check.WAITS,
      'cannot be checked: T is no longer the module theano.tensor' + AGAIN),
     ([], ['W = theano.shared(W.get_value())'], 'Hidden states', check.WAITS,
      'cannot be checked: W is no longer the variable of section "Weights"' + AGAIN),
+    # A cell was mended, or run again; and an iterator is used up by a later cell.
     ([], ['cost = T.nosuch(y)', 'cost = 1 * cost'], 'Cost', check.RIGHT, 'right'),
     ([], 3 * [MEAN_IN_PLACE], 'Prediction', check.RIGHT, 'right'),
     pytest.param([], ['own = T.grad(cost, list(weights))\n'
@@ -247,7 +256,8 @@ def test_another_type_of_numbers_is_told(session, monkeypatch):
 # The check leaves all as it was.
 
 def test_trained_weights_are_right_and_stay(nb, session):
-    nb.sgd_step(nb.X_train[-100:], nb.Y_train[-100:])  # not the images that the check takes
+    # Not the images that the check takes a step on: that would leave the same weights.
+    nb.sgd_step(nb.X_train[-100:], nb.Y_train[-100:])
     before = [weight.get_value() for weight in nb.weights]
     verdicts = [session.verdict(title) for title in check.PLACES]
     changed = session.what_changed()
@@ -274,7 +284,7 @@ def shell(nb, tmp_path, monkeypatch):
     shell.history_manager.end_session()
 
 
-@pytest.mark.parametrize('magic', ['', '\n%%capture\n%%time\n'])
+@pytest.mark.parametrize('magic', ['', '\n%%capture\n%%time\n'])  # a blank line may come first
 @pytest.mark.parametrize('lines, text', [
     ('cost = T.nosuch(y)', "stops with AttributeError: module 'theano.tensor' has no attribute "
      "'nosuch'"),

@@ -6,15 +6,17 @@ import subprocess
 import sys
 import time
 
+import cells  # first: it sets the pins before NumPy is imported
 import check
 import check_file
+import handout
 import nbformat
 import pytest
 import run_copy
 from check_file import Result, processes_in
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from test_handout import solved_cell
 
+SOLVED = dict(handout.with_solutions(cells.read(cells.NOTEBOOK)))  # cells, by title
 ALL_RIGHT = {place: (check.RIGHT, 'right') for place in check.PLACES}
 SENTENCE = '%d of %d places are right' % (len(ALL_RIGHT), len(ALL_RIGHT))
 
@@ -42,7 +44,7 @@ def started(*arguments, **options):
     (b'{"cells": [', 'is not a notebook of nbformat 4'),
     (b'{"worksheets": [], "nbformat": 3}', 'is not a notebook of nbformat 4'),
     (b'[' * 100000, 'is not a notebook of nbformat 4'),
-    (b'\xff\xfe{\x00}\x00', 'is not a notebook of nbformat 4'),
+    ('{}'.encode('utf-16'), 'is not a notebook of nbformat 4'),
     (b' ' * (check_file.LARGEST_COPY + 1), 'is larger than 50 MiB')])
 def test_what_is_no_notebook_is_told(tmp_path, content, message):
     (tmp_path / 'copy.ipynb').write_bytes(content)
@@ -86,9 +88,9 @@ class FakeShell(list):
 
 @pytest.mark.parametrize('sources, right', [
     (['## Weights', 'Weights', '## Cost', 'Cost'], ['Weights', 'Cost']),
-    (['## Weights', '## Cost', 'Weights'], ['Weights']),
-    (['## Weights', '## Train', 'Weights'], []),
-    (['## Holidays', 'Weights'], [])])
+    (['## Weights', '## Cost', 'Weights'], ['Weights']),  # in another section
+    (['## Weights', '## Train', 'Weights'], []),  # too late
+    (['## Holidays', 'Weights'], [])])  # another notebook
 def test_places_that_are_right(sources, right):
     shell = FakeShell()
     told = []
@@ -112,7 +114,7 @@ def test_an_odd_copy_ends_alone_and_keeps_its_verdicts(tmp_path):
         'Imports': ['%autosave 60\n%matplotlib inline',  # magics of notebooks
                     'import check, theano, theano.tensor as T\nfrom helper import np',
                     'check.verdict = lambda title: "right"'],  # in vain
-        'One-hot labels': solved_cell('One-hot labels').source,
+        'One-hot labels': SOLVED['One-hot labels'].source,
         'Weights': 'print(1)\nU = bytearray(4 * 2**30)',  # more memory than it may have
         'Hidden states': ['!' + touch, '%%bash\n' + touch,  # do nothing
                           'import glob, os\nfor path in glob.glob("../*.ipynb"): os.remove(path)'],

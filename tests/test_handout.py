@@ -28,14 +28,8 @@ def made(nbgrader):
     return notebook
 
 
-@pytest.fixture
-def exercise():
-    return made(nbgrader=False)
-
-
-@pytest.fixture
-def for_nbgrader():
-    return made(nbgrader=True)
+SOLVED = dict(handout.with_solutions(cells.read(cells.NOTEBOOK)))  # cells, by title
+EXERCISE, FOR_NBGRADER = made(nbgrader=False), made(nbgrader=True)
 
 
 def pair(notebook, above):
@@ -45,24 +39,17 @@ def pair(notebook, above):
     return notebook.cells[start:start + 2]
 
 
-def solved_cell(place):
-    """Return the cell of the solved notebook with the solution of a place."""
-    found, = [cell for section, cell in cells.with_sections(cells.read(cells.NOTEBOOK).cells)
-              if section == place and handout.SOLUTION.search(cell.source)]
-    return found
-
-
 # The exercise.
 
 @pytest.mark.parametrize('place', check.PLACES)
-def test_a_place_is_empty_and_its_check_below(exercise, for_nbgrader, place):
-    solved = solved_cell(place)
-    empty, test = pair(exercise, solved.id)
+def test_a_place_is_empty_and_its_check_below(place):
+    solved = SOLVED[place]
+    empty, test = pair(EXERCISE, solved.id)
     assert '# YOUR CODE HERE\n' in empty.source
     assert check.PLACES[place].task in empty.source
     compile(empty.source, place, 'exec')  # its lines are indented
     assert test.source == "check.place('%s')" % place
-    full, test = pair(for_nbgrader, solved.id)
+    full, test = pair(FOR_NBGRADER, solved.id)
     assert full.source == solved.source
     assert "check.verdict('%s')" % place in test.source
     assert (test.metadata.nbgrader.grade, test.metadata.nbgrader.solution) == (True, False)
@@ -79,25 +66,25 @@ def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('above, new', [('imports-code', 'check'), *handout.ADDED.items()])
-def test_added_cells(exercise, above, new):
-    assert pair(exercise, above)[1].id == new
+def test_added_cells(above, new):
+    assert pair(EXERCISE, above)[1].id == new
 
 
-def test_what_need_not_run_in_a_check_is_marked(for_nbgrader):
-    marked = [cell.id for cell in for_nbgrader.cells
+def test_what_need_not_run_in_a_check_is_marked():
+    marked = [cell.id for cell in FOR_NBGRADER.cells
               if 'skip-execution' in cell.metadata.get('tags', [])]
     assert marked[:2] == ['by-heart-code', 'train-code']
 
 
-def test_a_symbol_can_be_looked_at(exercise, nb):
-    _, look = pair(exercise, 'look')
+def test_a_symbol_can_be_looked_at(nb):
+    _, look = pair(EXERCISE, 'look')
     code = look.source.partition('#')[0]
     assert eval(code, vars(nb)) == (2, 28, 28)  # two images
 
 
 @pytest.mark.slow
-def test_twenty_images_are_learnt_by_heart(exercise, nb, capsys):
-    _, by_heart = pair(exercise, 'by-heart')
+def test_twenty_images_are_learnt_by_heart(nb, capsys):
+    _, by_heart = pair(EXERCISE, 'by-heart')
     exec(by_heart.source, vars(nb))
     cost = re.search(r'step 400: cost (\S+), 20 of 20 correct', capsys.readouterr().out).group(1)
     assert float(cost) < .1
@@ -126,7 +113,7 @@ def test_the_folder_checks_the_solved_exercise(folder):
 
 @pytest.mark.parametrize('place', check.PLACES)
 def test_folder_has_no_solution(folder, place):
-    solution = solved_cell(place).source.partition('BEGIN SOLUTION')[2]
+    solution = SOLVED[place].source.partition('BEGIN SOLUTION')[2]
     longest = max(solution.partition('###')[0].splitlines(), key=len).strip()
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in ('.py', '.md')]
     texts += [cell.source for cell in nbformat.read(folder / 'mnist_rnn.ipynb', 4).cells]

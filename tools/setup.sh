@@ -15,6 +15,7 @@ for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
         *) unset "$name" ;;
     esac
 done
+# A uv.toml with one of these would send packages elsewhere, or not all: none of it counts.
 if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' /etc/uv/uv.toml \
     "${XDG_CONFIG_HOME:-${HOME:-}/.config}/uv/uv.toml"; then
     export UV_NO_CONFIG=1
@@ -67,8 +68,9 @@ elif ! $uv --version >/dev/null 2>&1; then
     mv $work/$wheel.data .uv
 fi
 
-# Whether an environment has the pinned packages and all their files, as recorded in it. uv fails if
-# a package is missing, since it has no index and, by env -i, no UV_FIND_LINKS to get it from.
+# Whether an environment has the packages of requirements.txt, which names constraints.txt for all
+# others, and all their files, as recorded in it. uv fails if a package is missing, since it has no
+# index and, by env -i, no UV_FIND_LINKS to get it from.
 is_whole() {
     env -i PATH="$PATH" $uv pip install --quiet --dry-run --no-config --no-cache --no-index \
         --python "$1/bin/python" -r requirements.txt &&

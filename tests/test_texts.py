@@ -126,14 +126,6 @@ def test_numbers_are_printed_or_given(where):
     assert not unknown, 'not printed here (call make save, or see GIVEN): ' + '; '.join(unknown)
 
 
-@pytest.mark.parametrize('place, numbers, why', GIVEN)
-def test_given_numbers_are_needed(place, numbers, why):
-    """What is given without need would hide a slip."""
-    needed = [numbers_in(prose_of(TEXTS[where])) - known(where) for where in TEXTS
-              if where.startswith(place)]
-    assert numbers_in(numbers) <= set().union(*needed), 'a cell prints it, or no text has it'
-
-
 # Links.
 
 def anchors_of(path):

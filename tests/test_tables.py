@@ -87,7 +87,7 @@ def small(tmp_path, monkeypatch):
     (HEAD + 'linear,1,91.00\nlinear,1,91.00\n',
      ', line 3: a row with the key linear,1 stands above. Delete the line; make runs makes missing '
      'rows'),
-    (HEAD + 'line\xff,1,91.00\n', ', line 2: tools/tables.py has no row with the key line\ufffd,1. '),
+    (HEAD + 'line\xff,1,91.00\n', ', line 2: tools/tables.py has no row with the key line\ufffd,1'),
     (HEAD + '"linear,0,1\nlinear,1,1\n', ', line 2: tools/tables.py has no row with the key "lin'),
     (HEAD + 'linear,1\n', ', line 2: it has more or fewer values than there are columns. '),
     (HEAD + 'linear,1,91.linear,1,91.00\n', ', line 2: it has more or fewer values than there are'),

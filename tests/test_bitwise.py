@@ -61,17 +61,6 @@ def test_no_where_another_kernel_computes():
         "the text are the saved run's\n" % libraries)
 
 
-@pytest.mark.parametrize('function, low, high', [
-    ('tanh', 3, 10), ('exp', -19, -3), ('log', 3, 9), ('log', 5e-6, 1e-5)])
-def test_canary_covers_the_notebook_s_range(function, low, high, monkeypatch):
-    """With other bits in the results of this range, as of another C library, it is another."""
-    expected = bitwise.checksum(bitwise.canary())
-    right = getattr(np, function)
-    monkeypatch.setattr(np, function, lambda x: np.where(
-        (x > low) & (x < high), np.nextafter(right(x), 99), right(x)))
-    assert bitwise.checksum(bitwise.canary()) != expected
-
-
 # Which pins.
 
 SKYLAKE = b'flags : fpu avx2 fma avx512f avx512cd avx512dq'
@@ -88,8 +77,7 @@ def x86_64(groups):
     ('linux', 'x86_64', SKYLAKE, '1.23.5', x86_64('AVX512F AVX512CD AVX512_SKX')),
     ('linux', 'x86_64', SAPPHIRE, '2.2.6', x86_64(OLD_GROUPS)),
     ('linux', 'x86_64', SAPPHIRE, '2.3.5', x86_64(OLD_GROUPS + ' AVX512_SPR')),
-    ('linux', 'x86_64', SKYLAKE, '2.4.0rc1', x86_64('X86_V4')),
-    ('linux', 'x86_64', SAPPHIRE, '2.5.5', x86_64('AVX512_ICL AVX512_SPR X86_V4')),
+    ('linux', 'x86_64', SAPPHIRE, '2.4.0rc1', x86_64('AVX512_ICL AVX512_SPR X86_V4')),
     ('linux', 'x86_64', b'model name : \xff\nflags : avx2 fma', '2.5.5', x86_64('')),
     ('linux', 'x86_64', b'flags : avx fma', '1.23.5', {}),
     ('linux', 'x86_64', b'flags : avx2 fma4', '1.23.5', {}),
@@ -113,9 +101,8 @@ X = np.arange(6.).reshape(2, 3)
 
 
 @pytest.mark.parametrize('arrays, kind', [
-    ([X, 0.1], 'yes'), ([X, np.nextafter(0.1, 1)], 'no, '), ([X], 'no, '),
-    ([X.ravel(), 0.1], 'no, '), ([X.astype('f4'), 0.1], 'no, ')],
-    ids=['same', 'one bit', 'number', 'shape', 'type'])
+    ([X, 0.1], 'yes'), ([X, np.nextafter(0.1, 1)], 'no, '), ([X.ravel(), 0.1], 'no, '),
+    ([X.astype('f4'), 0.1], 'no, ')], ids=['same', 'one bit', 'shape', 'type'])
 def test_verdict(arrays, kind, monkeypatch):
     monkeypatch.setattr(bitwise, 'too_late', None)
     learnt = bitwise.verdict([X, 0.1])
@@ -131,14 +118,13 @@ def test_what_is_no_checksum_is_named():
 
 MASKED = np.ma.masked_array([1., 2.], [True, False])
 NO_LIST = r'^bitwise: put the arrays in a list, as in \[x, y\]$'
-NO_NUMBERS = '^bitwise: number 2 of the list, a .*, is not an array '
+NO_NUMBERS = '^bitwise: number 1 of the list, a .*, is not an array '
 
 
 @pytest.mark.parametrize('arrays, says', [
-    *[(arrays, NO_LIST) for arrays in ([], {0: X}, X, (row for row in X))],
-    *[([X, item], NO_NUMBERS) for item in (
-        'text', None, np.ones(0), [X, X.T], np.array([X, None], object), MASKED, [[MASKED]],
-        [np.ma.masked], [np.longdouble(1), 2], np.ones(2, 'clongdouble'))]])
+    ([], NO_LIST), (X, NO_LIST), (['text'], NO_NUMBERS), ([np.ones(0)], NO_NUMBERS),
+    ([[X, X.T]], NO_NUMBERS), ([MASKED], NO_NUMBERS), ([[[MASKED]]], NO_NUMBERS),
+    ([np.longdouble(1)], NO_NUMBERS)])
 def test_only_lists_of_numbers_have_a_checksum(arrays, says):
     with pytest.raises(TypeError, match=says):
         bitwise.checksum(arrays)

@@ -9,6 +9,7 @@ come from elsewhere. What this cannot see: two numbers of a section that changed
 as "fewer than" for "more than".
 """
 import re
+from types import SimpleNamespace
 
 import cells
 import pytest
@@ -82,56 +83,49 @@ def prose_of(text):
 
 
 def sections():
-    """Return three dicts by "file, section": its text, its cells' numbers, the link to it.
+    """Return {"file, section": its text, its cells' numbers, the link to it}.
 
     A section of the README is a paragraph.
     """
-    texts, numbers, links = {}, {}, {}
+    found = {}
     for path in cells.PATHS:
         for title, cell in cells.with_sections(cells.read(path).cells):
-            where = '%s, %s' % (path.stem, title)
-            is_code = cell.cell_type == 'code'
-            text = cell.metadata.get('alt', '') if is_code else cell.source
-            code = cell.source + '\n' + cells.printed([cell]) if is_code else ''
-            texts[where] = texts.get(where, '') + '\n\n' + text.replace('](#', '](%s#' % path.name)
-            numbers[where] = numbers.get(where, set()) | numbers_in(code)
-            links[where] = '%s#%s' % (path.name, title.replace(' ', '-'))
+            link = '%s#%s' % (path.name, title.replace(' ', '-'))
+            new = SimpleNamespace(text='', numbers=set(), link=link)
+            section = found.setdefault('%s, %s' % (path.stem, title), new)
+            if cell.cell_type == 'code':
+                section.text += '\n\n' + cell.metadata.get('alt', '')
+                section.numbers |= numbers_in(cell.source + '\n' + cells.printed([cell]))
+            else:
+                section.text += '\n\n' + cell.source.replace('](#', '](%s#' % path.name)
     readme = text_of(cells.ROOT / 'README.md')
     for paragraph in re.split(r'\n\n(?!!\[)', readme):  # a picture belongs to what is above it
-        texts['README, ' + paragraph[:40]] = paragraph
-    return texts, numbers, links
-
-
-TEXTS, NUMBERS, LINKS = sections()
-
-
-def known(where):
-    """Return the numbers that a section's text may have without being given."""
-    found = {str(number) for number in range(13)}
-    targets = [target.removeprefix('notebooks/') for target in links_in(TEXTS[where])]
-    for other, numbers in NUMBERS.items():
-        if other == where or LINKS[other] in targets:
-            found |= numbers
+        found['README, ' + paragraph[:40]] = SimpleNamespace(text=paragraph, numbers=set(), link='')
     return found
 
 
-@pytest.mark.parametrize('where', TEXTS)
+SECTIONS = sections()
+
+
+def known(section):
+    """Return the numbers that a section's text may have without being given."""
+    found = {str(number) for number in range(13)}
+    targets = [target.removeprefix('notebooks/') for target in links_in(section.text)]
+    for other in SECTIONS.values():
+        if other is section or other.link in targets:
+            found |= other.numbers
+    return found
+
+
+@pytest.mark.parametrize('where', SECTIONS)
 def test_numbers_are_printed_or_given(where):
     given = [numbers_in(numbers) for place, numbers, why in GIVEN if where.startswith(place)]
-    right = known(where).union(*given)
-    prose = prose_of(TEXTS[where])
+    right = known(SECTIONS[where]).union(*given)
+    prose = prose_of(SECTIONS[where].text)
     found = [*NUMBER.finditer(prose), *COUNT.finditer(prose)]
     unknown = ['%s in "%s"' % (each.group(), prose[max(0, each.start() - 50):each.end() + 30])
                for each in found if plain(each.group()) not in right]
     assert not unknown, 'not printed here (call make save, or see GIVEN): ' + '; '.join(unknown)
-
-
-@pytest.mark.parametrize('place, numbers, why', GIVEN)
-def test_given_numbers_are_needed(place, numbers, why):
-    """What is given without need would hide a slip."""
-    needed = [numbers_in(prose_of(TEXTS[where])) - known(where) for where in TEXTS
-              if where.startswith(place)]
-    assert numbers_in(numbers) <= set().union(*needed), 'a cell prints it, or no text has it'
 
 
 # Links.

@@ -180,6 +180,21 @@ def test_last_row_has_the_columns_of_its_table(monkeypatch, name):
     assert list(row) == list(tables.read(name)[key])
 
 
+def test_values_and_averages_of_a_run():
+    """Of a network whose one weight is the number of steps taken, as its costs are."""
+    network = SimpleNamespace(steps=0)
+    network.get_values = lambda: [np.array([float(network.steps)])]
+
+    def training():
+        for k in range(4):
+            network.steps += 1
+            yield network.steps, None
+    found = networks.run(network, training(), measured_at=[0, 1, 4], averaged=2)
+    assert found.costs == [1, 2, 3, 4]
+    assert found.values == {0: [0], 1: [1], 4: [4]}
+    assert found.averages == {0: [0], 1: [.5], 4: [3.5]}
+
+
 @pytest.mark.slow
 def test_cost_curves_along_the_gradient_as_the_hessian_says_and_less_than_at_most():
     nb, network = networks.notebook(), networks.at_start('recurrent')

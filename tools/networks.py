@@ -18,12 +18,17 @@ START_SEED = 1234  # draws the notebook's initial weights
 
 @functools.cache
 def notebook():
-    """Return the names that the notebook's cells define, up to the cost.
+    """Return the names that the notebook's cells define, up to the cost, and two more.
 
-    The tables are of a network with 100 hidden units, whatever a changed notebook says.
+    rows: the 28 rows of the images, each (n, 28). states: the 28 hidden states, each (n, hidden
+    units), made once more, since the notebook keeps only the last one. The tables are of a network
+    with 100 hidden units, whatever a changed notebook says.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        return cells.run_cells('cost', hidden_d=100)
+        nb = cells.run_cells('cost', hidden_d=100)
+    nb.rows = [nb.x[:, t, :] for t in range(28)]
+    nb.states = unrolled(nb.rows, nb.U, nb.W, nb.b_hidden)
+    return nb
 
 
 def initial_values(start_seed, hidden_d=100):
@@ -84,11 +89,6 @@ class Network:
 
 # The networks, as functions of the notebook's names.
 
-def rows_of(nb):
-    """Return the 28 rows of the images, each (n, 28)."""
-    return [nb.x[:, t, :] for t in range(28)]
-
-
 def unrolled(inputs, U, W, b_hidden):
     """Return the hidden states, each (n, hidden units), of a recurrent layer over these inputs."""
     h = T.zeros((inputs[0].shape[0], W.shape[0]))
@@ -100,40 +100,36 @@ def unrolled(inputs, U, W, b_hidden):
 
 
 def recurrent(nb):
-    """The notebook's network, with its own scores.
-
-    Its states are made once more for ink.csv, since the notebook keeps only the last one.
-    """
-    states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, scores=nb.y_hat)
+    """The notebook's network, with its own scores."""
+    return Network(nb.weights, nb.states, nb.y_hat)
 
 
 def linear(nb):
     """A linear classifier: every pixel times a weight for each class, added up row by row."""
     P = theano.shared(np.zeros((28, 28, 10)), 'P')
     scores = nb.b_V
-    for t, row in enumerate(rows_of(nb)):
+    for t, row in enumerate(nb.rows):
         scores = scores + T.dot(row, P[t])
     return Network([P, nb.b_V], [], scores)
 
 
 def without_W(nb):
     """The network without W: it forgets every row, and does not know which one it reads."""
-    states = [T.tanh(nb.b_hidden + T.dot(row, nb.U)) for row in rows_of(nb)]
+    states = [T.tanh(nb.b_hidden + T.dot(row, nb.U)) for row in nb.rows]
     return Network([nb.U, nb.V, nb.b_hidden, nb.b_V], states)
 
 
 def row_biases(nb):
     """The network without W, and with a bias for each row: it forgets, but knows the row."""
     B = theano.shared(np.zeros((28, 100)), 'B')
-    states = [T.tanh(B[t] + T.dot(row, nb.U)) for t, row in enumerate(rows_of(nb))]
+    states = [T.tanh(B[t] + T.dot(row, nb.U)) for t, row in enumerate(nb.rows)]
     return Network([nb.U, nb.V, B, nb.b_V], states)
 
 
 def last_state(nb):
     """The network whose answer is read from the last state alone."""
-    states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, scores=T.dot(states[-1], nb.V) + nb.b_V)
+    scores = T.dot(nb.states[-1], nb.V) + nb.b_V
+    return Network(nb.weights, nb.states, scores)
 
 
 def by_columns(nb):
@@ -148,9 +144,8 @@ def two_layers(nb):
     U_2 = theano.shared(np.zeros((100, 100)), 'U_2')
     W_2 = theano.shared(np.zeros((100, 100)), 'W_2')
     b_hidden_2 = theano.shared(np.zeros(100), 'b_hidden_2')
-    first = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    second = unrolled(first, U_2, W_2, b_hidden_2)
-    return Network([*nb.weights, U_2, W_2, b_hidden_2], second)
+    states = unrolled(nb.states, U_2, W_2, b_hidden_2)
+    return Network([*nb.weights, U_2, W_2, b_hidden_2], states)
 
 
 def wide(nb):
@@ -159,8 +154,7 @@ def wide(nb):
     Its weights are the notebook's variables. at_start() gives them larger values, and to another
     network its own again.
     """
-    states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, hidden_d=166)
+    return Network(nb.weights, nb.states, hidden_d=166)
 
 
 @functools.cache

@@ -48,16 +48,12 @@ SAME_FIGURES = sys.platform == 'linux' and platform.machine() == 'x86_64'
 
 def environment(pinned):
     """Return a kernel's environment variables. pinned: whether they fix rounding."""
-    variables = dict(os.environ if pinned else WITHOUT_PINS)
-    for name in list(variables):
-        if name.startswith(('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')):
-            del variables[name]
-    variables['PYTHONUTF8'] = '1'
+    settings = 'PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND'
+    variables = os.environ if pinned else WITHOUT_PINS
+    others = {name: variables[name] for name in variables if not name.startswith(settings)}
     home = cells.ROOT / '.uv' / 'ipython'  # without start-up files
     home.mkdir(parents=True, exist_ok=True)
-    variables['IPYTHONDIR'] = str(home)
-    variables['MATPLOTLIBRC'] = os.devnull
-    return variables
+    return {**others, 'PYTHONUTF8': '1', 'IPYTHONDIR': str(home), 'MATPLOTLIBRC': os.devnull}
 
 
 class Client(NotebookClient):

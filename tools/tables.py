@@ -35,8 +35,10 @@ def keys(columns, *groups):
         for values in itertools.product(*lists):
             key = {}
             for names, value in zip(columns.split(), values):
-                key.update(dict.fromkeys(names.split('='), value))
-            found[','.join(map(str, key.values()))] = key
+                for name in names.split('='):
+                    key[name] = value
+            text = ','.join(map(str, key.values()))
+            found[text] = key
     return found
 
 
@@ -224,14 +226,14 @@ def add(name, row):
 
     The file is read anew, so that what was changed in it meanwhile is kept.
     """
+    path = DATA / name
     rows = read(name)
     if any(list(row) != list(other) for other in rows.values()):
-        raise TableError('%s has other columns: delete it, and make runs makes it anew'
-                         % (DATA / name))
+        raise TableError('%s has other columns: delete it, and make runs makes it anew' % path)
     rows[key_of(name, row)] = row
     new = DATA / (name + '.new')
     with new.open('w', encoding='utf-8') as file:
         file.write(as_text(name, rows))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(new, DATA / name)
+    os.replace(new, path)

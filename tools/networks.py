@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import io
+import itertools
 from types import SimpleNamespace
 
 import cells  # first: it sets the pins before NumPy is imported
@@ -87,7 +88,8 @@ class Network:
             weight.set_value(value)
 
 
-# The networks, as functions of the notebook's names.
+# The networks, as functions of the notebook's names. One more also needs rows in tables.KEYS and a
+# line in data/README.md and, for a weight of its own, a value in initial_values().
 
 def unrolled(inputs, U, W, b_hidden):
     """Return the hidden states, each (n, hidden units), of a recurrent layer over these inputs."""
@@ -204,18 +206,14 @@ def run(net, training, measured_at, averaged=100):
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)
-
-    def measure(step):
+    start = None, None  # no step was taken yet: no cost, no predictions
+    for step, (cost, predicted) in enumerate(itertools.chain([start], training)):
+        costs.append(cost)
         last.append(net.get_values())
         if step in measured_at:
             values[step] = last[-1]
             averages[step] = [np.mean(arrays, axis=0) for arrays in zip(*last)]
-
-    measure(0)
-    for step, (cost, predicted) in enumerate(training, start=1):
-        costs.append(cost)
-        measure(step)
-    return SimpleNamespace(costs=costs, values=values, averages=averages)
+    return SimpleNamespace(costs=costs[1:], values=values, averages=averages)
 
 
 # Measurements.

@@ -207,11 +207,13 @@ def run(net, training, measured_at, averaged=100):
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)
     start = None, None  # no step was taken yet: no cost, no predictions
-    for step, (cost, predicted) in enumerate(itertools.chain([start], training)):
+    outputs = itertools.chain([start], training)
+    for step, (cost, predicted) in enumerate(outputs):
+        now = net.get_values()
         costs.append(cost)
-        last.append(net.get_values())
+        last.append(now)
         if step in measured_at:
-            values[step] = last[-1]
+            values[step] = now
             averages[step] = [np.mean(arrays, axis=0) for arrays in zip(*last)]
     return SimpleNamespace(costs=costs[1:], values=values, averages=averages)
 

@@ -186,12 +186,11 @@ def pictures_of(path, notebook):
     files = {}
     for cell in notebook.cells:
         if 'file' in cell.metadata:
-            outputs = outputs_of(cell)
-            if 'output 1, image/png' not in outputs:
+            picture = outputs_of(cell).get('output 1, image/png')
+            if picture is None:
                 raise cells.NotebookError('%s, cell %s: no figure for %s'
                                           % (path, cell.id, cell.metadata.file))
-            picture = base64.b64decode(outputs['output 1, image/png'])
-            files[path.parent / cell.metadata.file] = picture
+            files[path.parent / cell.metadata.file] = base64.b64decode(picture)
     return files
 
 

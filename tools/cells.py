@@ -3,7 +3,6 @@
 Import it before NumPy: it sets the pins of notebooks/bitwise.py, the environment variables that
 fix rounding.
 """
-import contextlib
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ sys.path.append(str(NOTEBOOKS))
 import bitwise  # noqa: E402  from notebooks/
 
 bitwise.set_pins()
+os.environ.setdefault('MPLBACKEND', 'agg')  # figures without windows; a kernel has set its own
 
 import nbformat  # noqa: E402
 
@@ -72,32 +72,19 @@ def with_sections(cells):
         yield section, cell
 
 
-@contextlib.contextmanager
-def no_figures():
-    """Draw no figures, not even in a kernel, and leave Matplotlib's settings as they are now."""
-    import matplotlib.pyplot as plt
-    plt.switch_backend('template')  # Matplotlib's backend that draws nothing
-    try:
-        with plt.rc_context():
-            yield
-    finally:
-        plt.close('all')
-        plt.switch_backend(os.environ.get('MPLBACKEND', 'agg'))  # a kernel's own, if this is one
-
-
-@no_figures()
 def run_cells(until, **parameters):
     """Run the saved notebook's code cells up to the one that defines a name; return all names.
 
     until: that name. parameters: set after the cell with the tag parameters, as papermill does.
-    What the cells print is printed. Raises NotebookError for the first cell that fails, or if none
-    defines until.
+    What the cells print is printed; their figures are not shown. Raises NotebookError for the first
+    cell that fails, or if none defines until.
     """
     names = {}
     for section, cell in with_sections(read(NOTEBOOK).cells):
         if cell.cell_type != 'code':
             continue
         code = re.sub('^%', '# %', cell.source, flags=re.MULTILINE)  # magics need IPython
+        code = code.replace('plt.show()', "plt.close('all')")
         try:
             exec(compile(code, 'section "%s"' % section, 'exec'), names)
         except Exception as error:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import io
+import itertools
 from types import SimpleNamespace
 
 import cells  # first: it sets the pins before NumPy is imported
@@ -18,12 +19,17 @@ START_SEED = 1234  # draws the notebook's initial weights
 
 @functools.cache
 def notebook():
-    """Return the names that the notebook's cells define, up to the cost.
+    """Return the names that the notebook's cells define, up to the cost, and two more.
 
-    The tables are of a network with 100 hidden units, whatever a changed notebook says.
+    rows: the 28 rows of the images, each (n, 28). states: the 28 hidden states, each (n, hidden
+    units), made once more, since the notebook keeps only the last one. The tables are of a network
+    with 100 hidden units, whatever a changed notebook says.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        return cells.run_cells('cost', hidden_d=100)
+        nb = cells.run_cells('cost', hidden_d=100)
+    nb.rows = [nb.x[:, t, :] for t in range(28)]
+    nb.states = unrolled(nb.rows, nb.U, nb.W, nb.b_hidden)
+    return nb
 
 
 def initial_values(start_seed, hidden_d=100):
@@ -82,12 +88,8 @@ class Network:
             weight.set_value(value)
 
 
-# The networks, as functions of the notebook's names.
-
-def rows_of(nb):
-    """Return the 28 rows of the images, each (n, 28)."""
-    return [nb.x[:, t, :] for t in range(28)]
-
+# The networks, as functions of the notebook's names. One more also needs rows in tables.KEYS and a
+# line in data/README.md and, for a weight of its own, a value in initial_values().
 
 def unrolled(inputs, U, W, b_hidden):
     """Return the hidden states, each (n, hidden units), of a recurrent layer over these inputs."""
@@ -100,40 +102,36 @@ def unrolled(inputs, U, W, b_hidden):
 
 
 def recurrent(nb):
-    """The notebook's network, with its own scores.
-
-    Its states are made once more for ink.csv, since the notebook keeps only the last one.
-    """
-    states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, scores=nb.y_hat)
+    """The notebook's network, with its own scores."""
+    return Network(nb.weights, nb.states, nb.y_hat)
 
 
 def linear(nb):
     """A linear classifier: every pixel times a weight for each class, added up row by row."""
     P = theano.shared(np.zeros((28, 28, 10)), 'P')
     scores = nb.b_V
-    for t, row in enumerate(rows_of(nb)):
+    for t, row in enumerate(nb.rows):
         scores = scores + T.dot(row, P[t])
     return Network([P, nb.b_V], [], scores)
 
 
 def without_W(nb):
     """The network without W: it forgets every row, and does not know which one it reads."""
-    states = [T.tanh(nb.b_hidden + T.dot(row, nb.U)) for row in rows_of(nb)]
+    states = [T.tanh(nb.b_hidden + T.dot(row, nb.U)) for row in nb.rows]
     return Network([nb.U, nb.V, nb.b_hidden, nb.b_V], states)
 
 
 def row_biases(nb):
     """The network without W, and with a bias for each row: it forgets, but knows the row."""
     B = theano.shared(np.zeros((28, 100)), 'B')
-    states = [T.tanh(B[t] + T.dot(row, nb.U)) for t, row in enumerate(rows_of(nb))]
+    states = [T.tanh(B[t] + T.dot(row, nb.U)) for t, row in enumerate(nb.rows)]
     return Network([nb.U, nb.V, B, nb.b_V], states)
 
 
 def last_state(nb):
     """The network whose answer is read from the last state alone."""
-    states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, scores=T.dot(states[-1], nb.V) + nb.b_V)
+    scores = T.dot(nb.states[-1], nb.V) + nb.b_V
+    return Network(nb.weights, nb.states, scores)
 
 
 def by_columns(nb):
@@ -148,9 +146,8 @@ def two_layers(nb):
     U_2 = theano.shared(np.zeros((100, 100)), 'U_2')
     W_2 = theano.shared(np.zeros((100, 100)), 'W_2')
     b_hidden_2 = theano.shared(np.zeros(100), 'b_hidden_2')
-    first = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    second = unrolled(first, U_2, W_2, b_hidden_2)
-    return Network([*nb.weights, U_2, W_2, b_hidden_2], second)
+    states = unrolled(nb.states, U_2, W_2, b_hidden_2)
+    return Network([*nb.weights, U_2, W_2, b_hidden_2], states)
 
 
 def wide(nb):
@@ -159,8 +156,7 @@ def wide(nb):
     Its weights are the notebook's variables. at_start() gives them larger values, and to another
     network its own again.
     """
-    states = unrolled(rows_of(nb), nb.U, nb.W, nb.b_hidden)
-    return Network(nb.weights, states, hidden_d=166)
+    return Network(nb.weights, nb.states, hidden_d=166)
 
 
 @functools.cache
@@ -210,18 +206,16 @@ def run(net, training, measured_at, averaged=100):
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)
-
-    def measure(step):
-        last.append(net.get_values())
-        if step in measured_at:
-            values[step] = last[-1]
-            averages[step] = [np.mean(arrays, axis=0) for arrays in zip(*last)]
-
-    measure(0)
-    for step, (cost, predicted) in enumerate(training, start=1):
+    start = None, None  # no step was taken yet: no cost, no predictions
+    outputs = itertools.chain([start], training)
+    for step, (cost, predicted) in enumerate(outputs):
+        now = net.get_values()
         costs.append(cost)
-        measure(step)
-    return SimpleNamespace(costs=costs, values=values, averages=averages)
+        last.append(now)
+        if step in measured_at:
+            values[step] = now
+            averages[step] = [np.mean(arrays, axis=0) for arrays in zip(*last)]
+    return SimpleNamespace(costs=costs[1:], values=values, averages=averages)
 
 
 # Measurements.

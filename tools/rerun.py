@@ -48,16 +48,12 @@ SAME_FIGURES = sys.platform == 'linux' and platform.machine() == 'x86_64'
 
 def environment(pinned):
     """Return a kernel's environment variables. pinned: whether they fix rounding."""
-    variables = dict(os.environ if pinned else WITHOUT_PINS)
-    for name in list(variables):
-        if name.startswith(('PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND')):
-            del variables[name]
-    variables['PYTHONUTF8'] = '1'
+    settings = 'PYTHON', 'IPYTHON', 'JUPYTER', 'MPLBACKEND'
+    variables = os.environ if pinned else WITHOUT_PINS
+    others = {name: variables[name] for name in variables if not name.startswith(settings)}
     home = cells.ROOT / '.uv' / 'ipython'  # without start-up files
     home.mkdir(parents=True, exist_ok=True)
-    variables['IPYTHONDIR'] = str(home)
-    variables['MATPLOTLIBRC'] = os.devnull
-    return variables
+    return {**others, 'PYTHONUTF8': '1', 'IPYTHONDIR': str(home), 'MATPLOTLIBRC': os.devnull}
 
 
 class Client(NotebookClient):
@@ -190,12 +186,11 @@ def pictures_of(path, notebook):
     files = {}
     for cell in notebook.cells:
         if 'file' in cell.metadata:
-            outputs = outputs_of(cell)
-            if 'output 1, image/png' not in outputs:
+            picture = outputs_of(cell).get('output 1, image/png')
+            if picture is None:
                 raise cells.NotebookError('%s, cell %s: no figure for %s'
                                           % (path, cell.id, cell.metadata.file))
-            picture = base64.b64decode(outputs['output 1, image/png'])
-            files[path.parent / cell.metadata.file] = picture
+            files[path.parent / cell.metadata.file] = base64.b64decode(picture)
     return files
 
 

@@ -26,16 +26,19 @@ def keys(columns, *groups):
     """Return the keys of a table: in each group all combinations of the values of the columns.
 
     They are {text: {column: value}}, where the text is as in the file, 'recurrent,0.1,3'. columns:
-    names, separated by spaces. A group has a list of values for each of them. Where one is
-    start_seed, draw_seed follows, and is equal.
+    names, separated by spaces; columns that are joined by = are equal. A group has a value, or a
+    list of values, for each name.
     """
     found = {}
     for group in groups:
-        for values in itertools.product(*group):
-            key = dict(zip(columns.split(), values))
-            if 'start_seed' in key:
-                key['draw_seed'] = key['start_seed']
-            found[','.join(map(str, key.values()))] = key
+        lists = [each if isinstance(each, (list, range)) else [each] for each in group]
+        for values in itertools.product(*lists):
+            key = {}
+            for names, value in zip(columns.split(), values):
+                for name in names.split('='):
+                    key[name] = value
+            text = ','.join(map(str, key.values()))
+            found[text] = key
     return found
 
 
@@ -46,82 +49,84 @@ def groups_of_single_bits():
     for array, rows, columns, count in (('U', 28, 100, 6), ('W', 100, 100, 6), ('V', 100, 10, 4),
                                         ('b_hidden', 1, 100, 2), ('b_V', 1, 10, 2)):
         for k in range(count):
-            groups.append(([array], [rng.randint(rows)], [rng.randint(columns)], [.1], [1234]))
+            groups.append((array, rng.randint(rows), rng.randint(columns), .1, 1234))
     return groups
 
 
-def groups_of_sums(totals, draws):
-    """Return groups for scan.csv and whole.csv: W_sum and V_sum are equal, each of these totals.
-
-    A sum is the S of Glorot's bound, the square root of 6 / S: see data/README.md.
-    """
-    return [([total], [total], range(draws)) for total in totals]
-
-
+TEN = range(10)
 TWENTY_AND_OWN = [*range(20), 1234]
-KEYS = {
-    'early.csv': keys('W_sum V_sum W_mean draw_seed',
-                      ([200], [110], ['own', 'of_134'], range(20)),
-                      ([134], [134], ['own', 'taken'], range(20)),
-                      ([138], [138], ['own'], range(20))),
-    'runs.csv': keys('draw_seed', ([*range(50), 1234],)),
-    'networks.csv': keys('network learning_rate draw_seed',
-                         (['linear'], [.2, .5, 1, 2], TWENTY_AND_OWN),
-                         (['without_W'], [1, 2, 4], TWENTY_AND_OWN),
-                         (['row_biases'], [4, 8, 16], TWENTY_AND_OWN),
-                         (['recurrent'], [.1, .2, .4], TWENTY_AND_OWN),
-                         (['last_state', 'by_columns'], [.1], TWENTY_AND_OWN)),
-    # Two chosen numbers, too; one of them also with other learning rates, and other draws.
-    'one_bit.csv': keys('array row column learning_rate draw_seed',
-                        *groups_of_single_bits(),
-                        (['U', 'W'], [0], [0], [.1], [1234]),
-                        (['W'], [0], [0], [.05, .02, .01], [1234]),
-                        (['W'], [0], [0], [.1], range(5))),
-    'changed.csv': keys('network learning_rate trained_on draw_seed',
-                        (['recurrent'], [.1], ['upright', 'turned', 'scaled'], range(10)),
-                        (['linear'], [.5], ['upright'], range(10)),
-                        (['row_biases'], [8], ['upright'], range(10)),
-                        (['without_W'], [2], ['upright'], range(10)),
-                        (['last_state'], [.1], ['upright'], range(10))),
-    'turned.csv': keys('network learning_rate trained_on draw_seed',
-                       (['recurrent'], [.1], ['upright', 'turned'], range(3)),
-                       (['linear'], [.5], ['upright', 'turned'], range(3))),
-    'ink.csv': keys('network learning_rate steps start_seed',
-                    (['recurrent'], [.1], [1000, 0], range(10)),
-                    (['row_biases'], [8], [1000], range(10)),
-                    (['last_state'], [.1], [1000], range(10))),
-    'curvature.csv': keys('learning_rate start_seed', ([.1, .05, .01], range(2))),
-    # From step later_from on, the learning rate is later_rate. Where the two are equal, 5001 means
-    # nothing.
-    'longer.csv': keys('network learning_rate later_rate later_from draw_seed',
-                       (['recurrent'], [.1], [.1], [5001], range(10)),
-                       (['linear'], [.5], [.5], [5001], range(10)),
-                       (['row_biases'], [8], [8], [5001], range(10)),
-                       (['recurrent'], [.1], [.01], [5001, 9001], range(10)),
-                       (['recurrent'], [.2], [.2], [5001], range(10)),
-                       (['recurrent'], [.05], [.05], [5001], range(10)),
-                       (['recurrent'], [.01], [.01], [5001], range(3))),
-    'sizes.csv': keys('network mini_batch_size steps learning_rate draw_seed',
-                      (['recurrent'], [400], [1000], [.1, .2, .4], range(10)),
-                      (['recurrent'], [400], [250], [.1, .2, .4, .8, 1.6], range(10)),
-                      (['two_layers', 'wide'], [100], [1000], [.05, .1, .2, .4], range(10))),
-    'starts.csv': keys('network mini_batch_size steps learning_rate start_seed',
-                       (['recurrent'], [100], [1000, 4000], [.1], range(10)),
-                       (['recurrent'], [100], [2000], [.05], range(10)),
-                       (['recurrent'], [100], [1000, 2000], [.2], range(10)),
-                       (['recurrent'], [400], [250], [.8], range(10)),
-                       (['recurrent'], [400], [1000], [.2], range(10)),
-                       (['last_state'], [100], [1000], [.1], range(10)),
-                       (['linear'], [100], [1000, 4000], [.5], range(10)),
-                       (['two_layers', 'wide'], [100], [1000], [.2], range(10))),
-    # Most runs have sums that fit the published run; a few have another sum for V alone.
-    'scan.csv': keys('W_sum V_sum draw_seed',
-                     *groups_of_sums(range(112, 126, 2), 40),
-                     *groups_of_sums(range(126, 148, 2), 150),
-                     *groups_of_sums([*range(148, 162, 2), 200, 228], 40),
-                     ([134], [110, 228], range(60))),
-    'whole.csv': keys('W_sum V_sum draw_seed', *groups_of_sums([128, 134, 138], 40)),
-}
+KEYS = {}  # of each table, in the order in which make runs makes them
+KEYS['early.csv'] = keys(
+    'W_sum V_sum W_mean draw_seed',
+    (200, 110, ['own', 'of_134'], range(20)),
+    (134, 134, ['own', 'taken'], range(20)),
+    (138, 138, 'own', range(20)))
+KEYS['runs.csv'] = keys('draw_seed', ([*range(50), 1234],))
+KEYS['networks.csv'] = keys(
+    'network learning_rate draw_seed',
+    ('linear', [.2, .5, 1, 2], TWENTY_AND_OWN),
+    ('without_W', [1, 2, 4], TWENTY_AND_OWN),
+    ('row_biases', [4, 8, 16], TWENTY_AND_OWN),
+    ('recurrent', [.1, .2, .4], TWENTY_AND_OWN),
+    (['last_state', 'by_columns'], .1, TWENTY_AND_OWN))
+# Two chosen numbers, too; one of them also with other learning rates, and other draws.
+KEYS['one_bit.csv'] = keys(
+    'array row column learning_rate draw_seed',
+    *groups_of_single_bits(),
+    (['U', 'W'], 0, 0, .1, 1234),
+    ('W', 0, 0, [.05, .02, .01], 1234),
+    ('W', 0, 0, .1, range(5)))
+KEYS['changed.csv'] = keys(
+    'network learning_rate trained_on draw_seed',
+    ('recurrent', .1, ['upright', 'turned', 'scaled'], TEN),
+    ('linear', .5, 'upright', TEN),
+    ('row_biases', 8, 'upright', TEN),
+    ('without_W', 2, 'upright', TEN),
+    ('last_state', .1, 'upright', TEN))
+KEYS['turned.csv'] = keys(
+    'network learning_rate trained_on draw_seed',
+    ('recurrent', .1, ['upright', 'turned'], range(3)),
+    ('linear', .5, ['upright', 'turned'], range(3)))
+KEYS['ink.csv'] = keys(
+    'network learning_rate steps start_seed=draw_seed',
+    ('recurrent', .1, [1000, 0], TEN),
+    ('row_biases', 8, 1000, TEN),
+    ('last_state', .1, 1000, TEN))
+KEYS['curvature.csv'] = keys('learning_rate start_seed=draw_seed', ([.1, .05, .01], range(2)))
+# From step later_from on, the learning rate is later_rate. Where the two are equal, 5001 means
+# nothing.
+KEYS['longer.csv'] = keys(
+    'network learning_rate later_rate later_from draw_seed',
+    ('recurrent', .1, .1, 5001, TEN),
+    ('linear', .5, .5, 5001, TEN),
+    ('row_biases', 8, 8, 5001, TEN),
+    ('recurrent', .1, .01, [5001, 9001], TEN),
+    ('recurrent', .2, .2, 5001, TEN),
+    ('recurrent', .05, .05, 5001, TEN),
+    ('recurrent', .01, .01, 5001, range(3)))
+KEYS['sizes.csv'] = keys(
+    'network mini_batch_size steps learning_rate draw_seed',
+    ('recurrent', 400, 1000, [.1, .2, .4], TEN),
+    ('recurrent', 400, 250, [.1, .2, .4, .8, 1.6], TEN),
+    (['two_layers', 'wide'], 100, 1000, [.05, .1, .2, .4], TEN))
+KEYS['starts.csv'] = keys(
+    'network mini_batch_size steps learning_rate start_seed=draw_seed',
+    ('recurrent', 100, [1000, 4000], .1, TEN),
+    ('recurrent', 100, 2000, .05, TEN),
+    ('recurrent', 100, [1000, 2000], .2, TEN),
+    ('recurrent', 400, 250, .8, TEN),
+    ('recurrent', 400, 1000, .2, TEN),
+    ('last_state', 100, 1000, .1, TEN),
+    ('linear', 100, [1000, 4000], .5, TEN),
+    (['two_layers', 'wide'], 100, 1000, .2, TEN))
+# Most runs have sums that fit the published run; a few have another sum for V alone.
+KEYS['scan.csv'] = {
+    **keys('W_sum=V_sum draw_seed',
+           (range(112, 126, 2), range(40)),
+           (range(126, 148, 2), range(150)),
+           ([*range(148, 162, 2), 200, 228], range(40))),
+    **keys('W_sum V_sum draw_seed', (134, [110, 228], range(60)))}
+KEYS['whole.csv'] = keys('W_sum=V_sum draw_seed', ([128, 134, 138], range(40)))
 
 
 # Reading and writing.
@@ -221,14 +226,14 @@ def add(name, row):
 
     The file is read anew, so that what was changed in it meanwhile is kept.
     """
+    path = DATA / name
     rows = read(name)
     if any(list(row) != list(other) for other in rows.values()):
-        raise TableError('%s has other columns: delete it, and make runs makes it anew'
-                         % (DATA / name))
+        raise TableError('%s has other columns: delete it, and make runs makes it anew' % path)
     rows[key_of(name, row)] = row
     new = DATA / (name + '.new')
     with new.open('w', encoding='utf-8') as file:
         file.write(as_text(name, rows))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(new, DATA / name)
+    os.replace(new, path)

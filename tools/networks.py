@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import io
-import itertools
 from types import SimpleNamespace
 
 import cells  # first: it sets the pins before NumPy is imported
@@ -206,16 +205,18 @@ def run(net, training, measured_at, averaged=100):
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)
-    start = None, None  # no step was taken yet: no cost, no predictions
-    outputs = itertools.chain([start], training)
-    for step, (cost, predicted) in enumerate(outputs):
-        now = net.get_values()
-        costs.append(cost)
-        last.append(now)
+
+    def measure(step):
+        last.append(net.get_values())
         if step in measured_at:
-            values[step] = now
+            values[step] = last[-1]
             averages[step] = [np.mean(arrays, axis=0) for arrays in zip(*last)]
-    return SimpleNamespace(costs=costs[1:], values=values, averages=averages)
+
+    measure(0)
+    for step, (cost, predicted) in enumerate(training, start=1):
+        costs.append(cost)
+        measure(step)
+    return SimpleNamespace(costs=costs, values=values, averages=averages)
 
 
 # Measurements.

@@ -12,7 +12,7 @@ empty  The lines are missing, or a line with raise NotImplementedError was left 
 right  Its cell ran, and its function finds nothing.
 wrong  An error that can only be its own: a SyntaxError in its cell, a result that is not as
        expected, x made anew in its cell.
-waits  An earlier place is not right, or another cell made anew what this one starts from.
+waits  An earlier place is empty or wrong, or another cell made anew what this one starts from.
 wrong  All other errors.
 """
 import contextlib
@@ -435,10 +435,11 @@ def expect_new_value(nb, name, new, others):
     """Expect that new is what a weight must become. others: what else updates changes."""
     weight, own = getattr(nb, name), GRADIENTS[name]
     gradients = [getattr(nb, gradient) for gradient in GRADIENTS.values()]
+    # Every weight stands below a gradient, too: the search does not go below the notebook's own.
     graph = ancestors([new], blockers=gradients)
     parts = [part for part in (name, *GRADIENTS.values()) if getattr(nb, part) in graph]
     # Both U - learning_rate * grad_U and U - learning_rate * T.grad(cost, U) are right. Of the
-    # parts, the second has U alone.
+    # parts, the second has U alone: its gradient is another object than grad_U.
     calls_grad = parts == [name]
     expect(calls_grad or parts == [name, own],
            'the new %s must be %s - learning_rate * %s, and is made of %s'
@@ -588,14 +589,15 @@ class Session:
         makes, test = PLACES[title].makes, PLACES[title].test
         names, error = self.cells[title]
         if error is None:
-            return self.outcome(test) if set(makes) <= set(self.names) else NotImplementedError()
+            is_written = set(makes) <= set(self.names)
+            return self.outcome(test) if is_written else NotImplementedError()
         if type(error) is NotImplementedError or can_only_be_its_own(error, names):
             return error
         # Its cell's error may come from a given name that was overwritten.
         found = self.outcome(test)
         return found if isinstance(found, Overwritten) else error
 
-    def verdict(self, title):
+    def judge(self, title):
         """Return the verdict on a place: (kind, text). The head of this file says how."""
         error = self.fault(title)
         if error is None:
@@ -607,9 +609,9 @@ class Session:
         if not can_only_be_its_own(error, names):
             titles = list(PLACES)
             for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
-                if self.verdict(earlier)[0] in (EMPTY, WRONG):  # one that waits is not at fault
+                if self.judge(earlier)[0] in (EMPTY, WRONG):  # one that waits is not at fault
                     return WAITS, 'cannot be checked before "%s" is right' % earlier
-            if isinstance(error, Overwritten):
+            if isinstance(error, Overwritten):  # by another cell
                 return WAITS, 'cannot be checked: ' + described(error)
         return WRONG, ('' if isinstance(error, Wrong) else 'stops with ') + described(error)
 
@@ -650,7 +652,7 @@ if get_ipython():
 
 def verdict(title):
     """Return the verdict on a place of this notebook, one line: 'right', or what is wrong."""
-    return session.verdict(title)[1]
+    return session.judge(title)[1]
 
 
 def place(title):

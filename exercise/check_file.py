@@ -1,6 +1,7 @@
 """Checks a copy of the exercise, or a folder of them: python check_file.py FILE_OR_FOLDER
 
-A copy is run up to "Train", in a process and an empty folder of its own (see run_copy.py).
+A copy is run up to "Train", in a process and a new folder of its own (see run_copy.py). If no other
+notebook is beside it, the small files that are come along.
 
 For a file, the verdicts are printed. The exit status is 0 if all is right, 3 if not, and 1 for what
 cannot be checked. For a folder, the table FOLDER.csv gets a row for each copy. Those that have a

@@ -1,8 +1,8 @@
 """Runs a copy's cells in IPython, and tells which places are right. check_file.py starts it.
 
 It reads the cells from standard input, as JSON: a list of (type, source). To standard output it
-writes a line of JSON at the start, whenever a section begins, and at the end: the section that it
-has come to, the verdicts so far and, at the end only, a note on the whole.
+writes a line of JSON at the start, at each heading, and at the end: the section that it has come
+to, the verdicts so far and, at the end only, a note on the whole.
 """
 import contextlib
 import json
@@ -42,28 +42,28 @@ def new_shell():
     return shell
 
 
-def section_begun_by(kind, source):
-    """Return the title of a place, or END, if a cell has it as a heading; or None."""
-    headings = re.findall('^##+ (.*?)[# ]*$', source, re.MULTILINE) if kind == 'markdown' else []
-    return next((title for title in headings if title in [*check.PLACES, END]), None)
+def headings_in(kind, source):
+    """Return the headings in a cell, without the first level."""
+    return re.findall('^##+ (.*?)[# ]*$', source, re.MULTILINE) if kind == 'markdown' else []
 
 
 def run(cells, shell, session, tell):
     """Run cells, and call tell(section, verdicts), and at the end tell(..., note=...)."""
-    begins = [section_begun_by(*cell) for cell in cells]
-    if not set(check.PLACES) & set(begins):
+    if not any(title in check.PLACES for cell in cells for title in headings_in(*cell)):
         tell(None, {}, note="it has none of the places' sections: is it another notebook?")
         return
     verdicts = dict.fromkeys(check.PLACES, check.NOT_CHECKED)
     section = 'the beginning'
+    place = None  # the last one that began; it ends where the next one begins
     tell(section, verdicts)
-    for title, (kind, source) in zip(begins, cells):
-        if title:
-            if section in verdicts:
-                verdicts[section] = session.verdict(section)
-            section = title
+    for kind, source in cells:
+        for section in headings_in(kind, source):
+            if section in [*check.PLACES, END]:
+                if place:
+                    verdicts[place] = session.judge(place)
+                place = section
             tell(section, verdicts)
-        if section == END:
+        if place == END:
             break
         if kind == 'code':
             shell.run_cell(source)
@@ -71,7 +71,7 @@ def run(cells, shell, session, tell):
     # heading any more. What was right stays so, whatever later cells did to its names.
     for title, (kind, _) in verdicts.items():
         if kind != check.RIGHT:
-            verdicts[title] = session.verdict(title)
+            verdicts[title] = session.judge(title)
     right = all(kind == check.RIGHT for kind, _ in verdicts.values())
     tell(section, verdicts, note=session.what_changed() if right else None)
 

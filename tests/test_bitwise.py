@@ -103,8 +103,7 @@ X = np.arange(6.).reshape(2, 3)
 @pytest.mark.parametrize('arrays, kind', [
     ([X, 0.1], 'yes'), ([X, np.nextafter(0.1, 1)], 'no, '), ([X.ravel(), 0.1], 'no, '),
     ([X.astype('f4'), 0.1], 'no, ')], ids=['same', 'one bit', 'shape', 'type'])
-def test_verdict(arrays, kind, monkeypatch):
-    monkeypatch.setattr(bitwise, 'too_late', None)
+def test_verdict(arrays, kind):
     learnt = bitwise.verdict([X, 0.1])
     assert learnt.startswith('bitwise reproducible: not known yet; the checksum is ')
     found = bitwise.verdict(arrays, learnt[-16:])

@@ -160,7 +160,7 @@ def slow_for_compile(case):
 @pytest.mark.parametrize('place, old, new, words', map(slow_for_compile, CASES))
 def test_verdict_on_a_solution(session, place, old, new, words):
     run(session, cell_of(place, old, new))
-    kind, text = session.verdict(place)
+    kind, text = session.judge(place)
     assert words in text
     assert kind == (check.RIGHT if words == 'right' else check.WRONG)
 
@@ -176,9 +176,9 @@ def test_mistake_costs_its_own_place_only(session, place, old, new, words):
         if (cell.cell_type == 'code' and section in SYMBOLIC
                 and 'sgd_step' not in cell.source):  # which takes time
             run(session, mistake if cell.id == solved.id else cell.source)
-    assert session.verdict(place)[0] == check.WRONG
+    assert session.judge(place)[0] == check.WRONG
     others = set(check.PLACES) - {place}
-    assert {session.verdict(other)[0] for other in others} <= {check.RIGHT, check.WAITS}
+    assert {session.judge(other)[0] for other in others} <= {check.RIGHT, check.WAITS}
 
 
 # What else a verdict may be, after some names are deleted and some cells run.
@@ -226,7 +226,7 @@ def test_verdict(session, deleted, sources, title, kind, text):
         del session.names[name]
     for source in sources:
         run(session, source)
-    assert session.verdict(title) == (kind, text)
+    assert session.judge(title) == (kind, text)
 
 
 # Given cells.
@@ -250,7 +250,7 @@ def test_a_changed_given_cell_is_told(session, source, message):
 
 def test_another_type_of_numbers_is_told(session, monkeypatch):
     monkeypatch.setattr(theano.config, 'floatX', 'float32')
-    assert 'theano.config.floatX is no longer float64' in session.verdict('Cost')[1]
+    assert 'theano.config.floatX is no longer float64' in session.judge('Cost')[1]
 
 
 # The check leaves all as it was.
@@ -259,7 +259,7 @@ def test_trained_weights_are_right_and_stay(nb, session):
     # Not the images that the check takes a step on: that would leave the same weights.
     nb.sgd_step(nb.X_train[-100:], nb.Y_train[-100:])
     before = [weight.get_value() for weight in nb.weights]
-    verdicts = [session.verdict(title) for title in check.PLACES]
+    verdicts = [session.judge(title) for title in check.PLACES]
     changed = session.what_changed()
     after = [weight.get_value() for weight in nb.weights]
     assert verdicts == len(check.PLACES) * [(check.RIGHT, 'right')] and changed is None
@@ -269,7 +269,7 @@ def test_trained_weights_are_right_and_stay(nb, session):
 
 def test_nothing_is_printed(session, capfd):
     run(session, 'import sys\ndef onehot(inp):\n    print(3)\n    print(4, file=sys.stderr)')
-    session.verdict('One-hot labels')
+    session.judge('One-hot labels')
     assert capfd.readouterr() == ('', '')
 
 
@@ -293,4 +293,4 @@ def test_a_cell_counts_with_a_magic_or_without(shell, magic, lines, text):
     session = check.watch(shell)
     shell.run_cell('1 / 0')  # an earlier error is not the next cell's
     shell.run_cell(magic + lines)
-    assert session.verdict('Cost')[1] == text
+    assert session.judge('Cost')[1] == text

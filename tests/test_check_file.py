@@ -79,24 +79,28 @@ class FakeShell(list):
     def run_cell(self, source):
         self.append(source)
 
-    def verdict(self, place):
+    def judge(self, place):
         return (check.RIGHT if place in self else check.WRONG, 'text')
 
     def what_changed(self):
         return None
 
 
-@pytest.mark.parametrize('sources, right', [
-    (['## Weights', 'Weights', '## Cost', 'Cost'], ['Weights', 'Cost']),
-    (['## Weights', '## Cost', 'Weights'], ['Weights']),  # in another section
-    (['## Weights', '## Train', 'Weights'], []),  # too late
-    (['## Holidays', 'Weights'], [])])  # another notebook
-def test_places_that_are_right(sources, right):
+@pytest.mark.parametrize('sources, right, section', [
+    (['## Weights', 'Weights', '## Cost', 'Cost'], ['Weights', 'Cost'], 'Cost'),
+    (['## Weights', '## Cost', 'Weights'], ['Weights'], 'Cost'),  # in another section
+    (['## Weights', '## Inputs', 'Weights'], ['Weights'], 'Inputs'),  # in one without a place
+    (['## Weights', '## Train', 'Weights'], [], 'Train'),  # too late
+    (['## Holidays', 'Weights'], [], None)])  # another notebook
+def test_places_that_are_right_and_the_section_that_is_told(sources, right, section):
     shell = FakeShell()
     told = []
+
+    def tell(section, verdicts, note=None):
+        told.append((section, [place for place in verdicts if verdicts[place][0] == check.RIGHT]))
     pairs = [('markdown' if source[0] == '#' else 'code', source) for source in sources]
-    run_copy.run(pairs, shell, shell, lambda section, verdicts, **note: told.append(verdicts))
-    assert [place for place, (kind, _) in told[-1].items() if kind == check.RIGHT] == right
+    run_copy.run(pairs, shell, shell, tell)
+    assert told[-1] == (section, right)
 
 
 DAEMON = '''\

@@ -155,7 +155,7 @@ def test_row_begins_as_saved(monkeypatch, name, key):
     """After a single step. The slow tests train rows to the end."""
     draw = networks.draw_batches
     monkeypatch.setattr(experiments, 'draw_batches', lambda seed, steps: draw(seed, steps)[:1])
-    row = experiments.make_row(name, tables.KEYS[name][key])
+    row = experiments.make_row(name, key)
     assert 'validation_cost_0' in row
     assert row.items() <= tables.read(name)[key].items()
 
@@ -164,7 +164,7 @@ def test_row_begins_as_saved(monkeypatch, name, key):
 def test_last_row_has_the_columns_of_its_table(monkeypatch, name):
     """Without training and measuring, which take minutes. ink.csv measures in another way.
 
-    The functions are replaced where they are looked up: train in networks, too, for its own.
+    train is also replaced in networks, where train_with_reports calls it.
     """
     def not_training(net, batches, learning_rate, change=None):
         return ((0, 0) for batch in batches)
@@ -176,7 +176,7 @@ def test_last_row_has_the_columns_of_its_table(monkeypatch, name):
     for measurement in 'accuracy', 'test_accuracy', 'largest_curvature':
         monkeypatch.setattr(experiments, measurement, lambda *args: 0)
     key = list(tables.KEYS[name])[-1]
-    row = experiments.make_row(name, tables.KEYS[name][key])
+    row = experiments.make_row(name, key)
     assert list(row) == list(tables.read(name)[key])
 
 
@@ -245,9 +245,9 @@ def first_rows():
     """Return a row for each network, {network: (table, key)}: if possible, one of 1,000 steps."""
     found = {}
     for name in ['networks.csv', 'sizes.csv', *tables.KEYS]:
-        for text, key in tables.KEYS[name].items():
-            if 'network' in key:
-                found.setdefault(key['network'], (name, text))
+        for key, values in tables.KEYS[name].items():
+            if 'network' in values:
+                found.setdefault(values['network'], (name, key))
     return found
 
 
@@ -283,7 +283,7 @@ def test_row_comes_out_again(name, key):
         pytest.skip('the bits are other ones on this machine')
     if platform.machine() != 'x86_64' and (',400,' in key or 'wide' in key):
         pytest.skip('the bits are other ones on ARM: see data/README.md')
-    row, saved = experiments.make_row(name, tables.KEYS[name][key]), tables.read(name)[key]
+    row, saved = experiments.make_row(name, key), tables.read(name)[key]
     assert row == saved
     assert list(row) == list(saved)
 
@@ -311,12 +311,11 @@ def test_missing_row_is_made_and_added(client, monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_worker_that_would_make_other_rows_is_named(client):
-    key = tables.KEYS['scan.csv']['112,112,0']
-    future = client.submit(runs.make_row_here, 'scan.csv', key, 'other')
+    future = client.submit(runs.make_row_here, 'scan.csv', '112,112,0', 'other')
     with pytest.raises(runs.RunsError, match='^the worker at tcp://.* runs other code'):
         future.result()
     client.run(lambda: setattr(runs.bitwise, 'canary', lambda: [0.5]))
-    future = client.submit(runs.make_row_here, 'scan.csv', key, experiments.CODE_CHECKSUM)
+    future = client.submit(runs.make_row_here, 'scan.csv', '112,112,0', experiments.CODE_CHECKSUM)
     with pytest.raises(runs.RunsError, match='^the worker at tcp://.* rounds differently'):
         future.result()
 

@@ -1,7 +1,7 @@
 """How the rows of the tables in data/ come about: trainings, and what is measured on them.
 
-The function row_of_runs makes a row of runs.csv, and so on: it takes a key and returns the other
-columns, {column: text}. Its parameters are the key's columns. data/README.md explains all columns.
+The function row_of_runs makes a row of runs.csv, and so on. Its parameters are the columns of the
+key; it returns the others, {column: text}. data/README.md explains all columns.
 """
 import functools
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 import cells  # first: it sets the pins before NumPy is imported
 import images
 import numpy as np
+import tables
 import theano
 import theano.tensor as T
 from networks import (START_SEED, accuracy, at_start, compiled, draw_batches, evaluated,
@@ -42,12 +43,13 @@ def row_of_runs(draw_seed):
 def last_and_average(network, mini_batch_size, steps, learning_rate, start_seed, draw_seed):
     """Train a network; return the test cost after the last step, and accuracies: {column: text}.
 
-    They are those after the last step, and of the average over a tenth more steps, but at most 100.
+    Accuracies are those of the values after the last step, and of an average over the steps that
+    follow: a tenth as many, but at most 100.
     """
     nb, net = notebook(), at_start(network, start_seed)
     more = min(steps // 10, 100)
     batches = draw_batches(draw_seed, steps + more, mini_batch_size)
-    found = run(net, train(net, batches, learning_rate), [steps, steps + more], more)
+    found = run(net, train(net, batches, learning_rate), [steps, steps + more], averaged=more)
     last, average = found.values[steps], found.averages[steps + more]
     cost, predicted = evaluated(net, last, nb.X_test, nb.Yt_labels)
     return {'cost_last': '%f' % cost,
@@ -286,7 +288,7 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
     values = run(net, training, [end]).averages[end]
     places = {str(row): 28 * row + np.arange(10, 18) for row in range(28)}
     blank = images.pixels_by_variation()[:67]  # 67 pixels are blank in all training images
-    is_inner = np.isin(blank % 28, np.arange(4, 24))  # in columns that have ink in other rows
+    is_inner = np.isin(blank % 28, np.arange(4, 24))  # in the columns 4 to 23
     places['edge'], places['inner'] = blank[~is_inner], blank[is_inner]
     cost, answers = evaluated(net, values, nb.X_test, nb.Yt_labels)
     found = {}
@@ -305,10 +307,11 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
 
 
 def make_row(name, key):
-    """Return the row of the table data/name with this key, {column: value}, as a dict of texts."""
-    texts = {column: str(value) for column, value in key.items()}
+    """Return the row of the table data/name with this key, as '0.1,3': {column: text}."""
+    values = tables.KEYS[name][key]
+    texts = {column: str(value) for column, value in values.items()}
     function = globals()['row_of_' + name.removesuffix('.csv')]
-    return {**texts, **function(**key)}
+    return {**texts, **function(**values)}
 
 
 def checksum_of_code():

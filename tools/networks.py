@@ -152,8 +152,8 @@ def two_layers(nb):
 def wide(nb):
     """One layer of 166 units: as many weights, 34,040, as two layers of 100 have, 34,010.
 
-    Its weights are the notebook's variables. at_start() gives them larger values, and to another
-    network its own again.
+    Its weights and states are the notebook's: the number of units is that of W's value. at_start()
+    gives the weights larger values, and to another network its own again.
     """
     return Network(nb.weights, nb.states, hidden_d=166)
 
@@ -185,6 +185,8 @@ def draw_batches(draw_seed, steps, mini_batch_size=100):
 def train(net, batches, learning_rate, change=None):
     """Take one SGD step on each of these mini-batches; after each, yield its cost and predictions.
 
+    It is a generator: a step is taken when run(), say, asks for it.
+
     batches: the indices of the images, (steps, n). change: a function that takes the images of a
     step and returns those to train on.
     """
@@ -200,8 +202,8 @@ def run(net, training, measured_at, averaged=100):
     """Take all steps of a training, and return what it leaves, as attributes.
 
     costs: of all steps. values: the network's after each step in measured_at, {step: values}, where
-    step 0 is the start. averages: the same, but means over the last steps up to each; averaged:
-    over how many.
+    step 0 is the start. averages: {step: the mean of the values after so many steps (averaged), of
+    which this is the last}; if there were fewer, of all so far and the start.
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)

@@ -147,8 +147,9 @@ def verify(paths, pinned):
     It is if none differs and, with pins, this machine rounds as expected.
     """
     well = True
-    if pinned and bitwise.pin() != bitwise.YES:
-        print(bitwise.pin())
+    bits = bitwise.pin()  # one line: yes, or no and why
+    if pinned and bits != bitwise.YES:
+        print(bits)
         well = False
     for path in paths:
         saved = cells.read(path)
@@ -196,8 +197,9 @@ def pictures_of(path, notebook):
 
 def save(paths, pinned):
     """Execute notebooks and save them, with the pictures that the README shows: all or none."""
-    if pinned and bitwise.pin() != bitwise.YES:
-        raise cells.NotebookError('Nothing was executed: %s' % bitwise.pin())
+    bits = bitwise.pin()
+    if pinned and bits != bitwise.YES:
+        raise cells.NotebookError('Nothing was executed: %s' % bits)
     before = {path: cells.read(path) for path in paths}
     files = {}
     for path in paths:

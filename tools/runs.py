@@ -36,8 +36,9 @@ from tqdm import tqdm
 MEMORY_OF_A_WORKER = 2 ** 30  # bytes
 SECONDS_FOR_A_WORKER = 60  # until the first one has joined
 
-# Dask would have its workers give memory back to the system as soon as it is free. Theano takes
-# as much again at each step, and training took twice as long.
+# Dask would set variables for its workers. By one, memory goes back to the system as soon as it is
+# free: Theano takes as much again at each step, and training took twice as long. The others are for
+# one thread, as the pins are.
 dask.config.set({'distributed.nanny.pre-spawn-environ': {}})
 
 
@@ -59,8 +60,8 @@ def make_row_here(name, key, code_checksum):
     address = distributed.get_worker().address
     if code_checksum != experiments.CODE_CHECKSUM:
         raise RunsError('the worker at %s runs other code: update it and start it again' % address)
-    # Only the bits are tested, and not, as by pin(), whether NumPy was imported after bitwise: a
-    # worker inherits the pins.
+    # Not by bitwise.pin(), which says no where NumPy was imported before bitwise: Dask does so, but
+    # a worker inherits the pins.
     if bitwise.checksum(bitwise.canary()) != bitwise.EXPECTED:
         raise RunsError('the worker at %s rounds differently' % address)
     return experiments.make_row(name, key)
@@ -70,7 +71,7 @@ def make_missing_rows(client, name):
     """Make the rows that a table lacks, and add each to its file as it comes."""
     keys, rows = tables.KEYS[name], tables.read(name)
     futures = [client.submit(make_row_here, name, key, experiments.CODE_CHECKSUM)
-               for text, key in keys.items() if text not in rows]
+               for key in keys if key not in rows]
     done = distributed.as_completed(futures)
     for future in tqdm(done, name, total=len(keys), initial=len(rows)):
         tables.add(name, future.result())

@@ -45,7 +45,8 @@ rm -rf $work
 trap 'rm -rf $work' EXIT
 trap 'exit 1' HUP INT TERM
 
-# uv finds or downloads Python 3.11 and installs the packages. An old one lacks --build-constraint.
+# uv finds or downloads Python 3.11 and installs the packages. One of them, Theano, is built here, by
+# the setuptools of constraints.txt (--build-constraint, which an old uv lacks): a newer one cannot.
 version=0.13.9
 wheel=uv-$version
 uv=.uv/$wheel.data/scripts/uv

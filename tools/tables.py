@@ -25,20 +25,20 @@ class TableError(Exception):
 def keys(columns, *groups):
     """Return the keys of a table: in each group all combinations of the values of the columns.
 
-    They are {text: {column: value}}, where the text is as in the file, 'recurrent,0.1,3'. columns:
-    names, separated by spaces; columns that are joined by = are equal. A group has a value, or a
-    list of values, for each name.
+    They are {key as it stands in the file, as 'recurrent,0.1,3': {column: value}}. columns: names,
+    separated by spaces; those joined by = are equal. A group has a value, or a list of values, for
+    each.
     """
     found = {}
     for group in groups:
         lists = [each if isinstance(each, (list, range)) else [each] for each in group]
-        for values in itertools.product(*lists):
-            key = {}
-            for names, value in zip(columns.split(), values):
+        for combination in itertools.product(*lists):
+            values = {}
+            for names, value in zip(columns.split(), combination):
                 for name in names.split('='):
-                    key[name] = value
-            text = ','.join(map(str, key.values()))
-            found[text] = key
+                    values[name] = value
+            key = ','.join(map(str, values.values()))
+            found[key] = values
     return found
 
 
@@ -119,7 +119,7 @@ KEYS['starts.csv'] = keys(
     ('last_state', 100, 1000, .1, TEN),
     ('linear', 100, [1000, 4000], .5, TEN),
     (['two_layers', 'wide'], 100, 1000, .2, TEN))
-# Most runs have sums that fit the published run; a few have another sum for V alone.
+# Sums that may fit the published run have more runs. A few runs have another sum for V alone.
 KEYS['scan.csv'] = {
     **keys('W_sum=V_sum draw_seed',
            (range(112, 126, 2), range(40)),
@@ -133,8 +133,8 @@ KEYS['whole.csv'] = keys('W_sum=V_sum draw_seed', ([128, 134, 138], range(40)))
 
 def key_columns(name):
     """Return the names of the first columns of a table, which are the key of a row."""
-    first_key = next(iter(KEYS[name].values()))
-    return list(first_key)
+    values_of_the_first = next(iter(KEYS[name].values()))
+    return list(values_of_the_first)
 
 
 def key_of(name, row):

@@ -55,6 +55,19 @@ def test_a_place_is_empty_and_its_check_below(place):
     assert (test.metadata.nbgrader.grade, test.metadata.nbgrader.solution) == (True, False)
 
 
+@pytest.mark.parametrize('place', check.PLACES)
+def test_text_above_a_place_ends_with_a_hint(place):
+    texts = [cell.source for title, cell in cells.with_sections(EXERCISE.cells)
+             if title == place and cell.cell_type == 'markdown']
+    assert any('<summary>Hint</summary>' in text for text in texts)
+
+
+@pytest.mark.parametrize('place', check.PLACES)
+def test_task_names_what_a_place_makes(place):
+    words = re.findall(r'\w+', check.PLACES[place].task)
+    assert set(check.PLACES[place].makes) <= set(words)
+
+
 def test_nbgrader_takes_the_check_anew(tmp_path, monkeypatch):
     """What a student's cell has put in place of the check does not count."""
     (tmp_path / 'check.py').write_text('def verdict(title): return "wrong"')
@@ -107,8 +120,8 @@ def test_the_folder_checks_the_solved_exercise(folder):
     shutil.copy(cells.NOTEBOOK, folder / 'solved.ipynb')
     done = subprocess.run([sys.executable, folder / 'check_file.py', folder / 'solved.ipynb'],
                           stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1].endswith('places are right')
-    assert done.returncode == 0  # all of them
 
 
 @pytest.mark.parametrize('place', check.PLACES)

@@ -59,7 +59,7 @@ def test_pictures_of_the_readme_are_those_in_the_notebooks():
             assert file.exists() and file.read_bytes() == content, 'make save writes %s' % file
             files.add(file)
     readme = (cells.ROOT / 'README.md').read_text(encoding='utf-8')
-    shown = {cells.ROOT / name for name in re.findall(r'\((.*\.png)\)', readme)}
+    shown = {cells.ROOT / name for name in re.findall(r'!\[.+\]\((.*\.png)\)', readme)}
     assert shown == files, "the README's pictures, and those that the metadata, file, of cells name"
 
 

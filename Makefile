@@ -7,9 +7,9 @@ CLEAN = env -i PATH="$$PATH" HOME="$$PWD/.uv/home" TMPDIR="$${TMPDIR:-/tmp}" \
 	LD_LIBRARY_PATH="$$LD_LIBRARY_PATH" LC_ALL=C PYTHONUTF8=1 JUPYTER_NO_CONFIG=1 \
 	DASK_ROOT_CONFIG="$$PWD/.uv/home" DASK_SCHEDULER_ADDRESS="$$DASK_SCHEDULER_ADDRESS"
 PYTHON = $(CLEAN) .venv/bin/python
-# A file's name may have $ and blanks. The shell reads it from its environment, as $$COPY, and make
-# leaves it alone: of COPY='a$b.ipynb' it would make a.ipynb, but for value, and for override, without
-# which a line here does not count for what is given to make.
+# A file's name may have $ and blanks: make check COPY='a$b.ipynb'. The shell reads it from its
+# environment, as $$COPY. value is the name as it was typed: make would take $b for a variable.
+# override: without it, make ignores a line here about what its command line sets.
 export COPY ?= handout/mnist_rnn.ipynb
 export COPIES ?= copies
 override COPY := $(value COPY)

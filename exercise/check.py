@@ -5,15 +5,15 @@ first thing that is not as expected: that is what a student reads. It compares w
 NumPy, on random weights, images and labels, and starts from given values for what earlier places
 make, so that a mistake in one place is not another's. The weights stay as they are.
 
-A place's cell is the last one run, wherever it stands, that sets a name that the place makes. A
-verdict is the first of these that applies:
+A place's cell is the last one run, wherever it stands, that sets a name that the place makes (but
+see Session.after_cell). A verdict is the first of these that applies:
 
-empty  The lines are missing, or a line with raise NotImplementedError was left in.
-right  Its cell ran, and its function finds nothing.
-wrong  An error that can only be its own: a SyntaxError in its cell, a result that is not as
-       expected, x made anew in its cell.
-waits  An earlier place is empty or wrong, or another cell made anew what this one starts from.
-wrong  All other errors.
+1 empty  The lines are missing, or a line with raise NotImplementedError was left in.
+2 right  Its cell ran, and its function finds nothing.
+3 wrong  An error that can only be its own: a SyntaxError in its cell, a result that is not as
+         expected, x made anew in its cell.
+4 waits  An earlier place is empty or wrong, or another cell made anew what this one starts from.
+5 wrong  All other errors.
 """
 import contextlib
 import re
@@ -37,7 +37,7 @@ from theano.gof.graph import ancestors  # noqa: E402
 from theano.scan_module.scan_utils import equal_computations  # noqa: E402
 
 RIGHT, EMPTY, WRONG, WAITS = 'right', 'empty', 'wrong', '-'  # kinds of verdicts
-NOT_CHECKED = WAITS, 'not checked'  # also a verdict: where a notebook was not run that far
+NOT_CHECKED = WAITS, 'not checked'  # a verdict, shown alike: a notebook was not run that far
 IMAGES = 101  # in a mini-batch of these tests: more than the notebook's mini_batch_size
 # Each weight's gradient, in the order of the notebook's weights.
 GRADIENTS = {'U': 'grad_U', 'W': 'grad_W', 'V': 'grad_V', 'b_hidden': 'grad_bh', 'b_V': 'grad_bV'}
@@ -219,7 +219,7 @@ def given_names(nb):
     gradients = theano.grad(nb.cost, list(nb.weights))
     for own, anew in zip(GRADIENTS.values(), gradients):
         yield own, 'the gradient of cost', equal_computations([getattr(nb, own)], [anew])
-    # Only a whole copy must have these: in a notebook, a student may try others.
+    # No place expects these: students may try others. what_changed() does, for a whole copy.
     numbers = {'iterations': 1000, 'hidden_d': 100, 'mini_batch_size': 100, 'learning_rate': .1,
                'draw_seed': 1234, 'input_d': 28, 'output_d': 10}
     for name, value in numbers.items():
@@ -435,11 +435,13 @@ def expect_new_value(nb, name, new, others):
     """Expect that new is what a weight must become. others: what else updates changes."""
     weight, own = getattr(nb, name), GRADIENTS[name]
     gradients = [getattr(nb, gradient) for gradient in GRADIENTS.values()]
-    # Every weight stands below a gradient, too: the search does not go below the notebook's own.
+    # What new is made of, without what the notebook's gradients are made of, which is all weights:
+    # U - learning_rate * grad_U           of U and grad_U
+    # U - learning_rate * T.grad(cost, U)  of U: T.grad makes a new object (of the right weight? the
+    #                                      values below tell)
+    # U - learning_rate * grad_W           of U and grad_W: wrong
     graph = ancestors([new], blockers=gradients)
     parts = [part for part in (name, *GRADIENTS.values()) if getattr(nb, part) in graph]
-    # Both U - learning_rate * grad_U and U - learning_rate * T.grad(cost, U) are right. Of the
-    # parts, the second has U alone: its gradient is another object than grad_U.
     calls_grad = parts == [name]
     expect(calls_grad or parts == [name, own],
            'the new %s must be %s - learning_rate * %s, and is made of %s'
@@ -589,8 +591,9 @@ class Session:
         makes, test = PLACES[title].makes, PLACES[title].test
         names, error = self.cells[title]
         if error is None:
-            is_written = set(makes) <= set(self.names)
-            return self.outcome(test) if is_written else NotImplementedError()
+            if not set(makes) <= set(self.names):
+                return NotImplementedError()
+            return self.outcome(test)
         if type(error) is NotImplementedError or can_only_be_its_own(error, names):
             return error
         # Its cell's error may come from a given name that was overwritten.
@@ -601,12 +604,12 @@ class Session:
         """Return the verdict on a place: (kind, text). The head of this file says how."""
         error = self.fault(title)
         if error is None:
-            return RIGHT, 'right'
-        if type(error) is NotImplementedError:
+            return RIGHT, 'right'  # 2
+        if type(error) is NotImplementedError:  # 1
             return EMPTY, ('not written yet, or the line with raise was left in: '
                            + PLACES[title].task)
         names, _ = self.cells[title]
-        if not can_only_be_its_own(error, names):
+        if not can_only_be_its_own(error, names):  # 4 and 5
             titles = list(PLACES)
             for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
                 if self.judge(earlier)[0] in (EMPTY, WRONG):  # one that waits is not at fault

@@ -1,7 +1,7 @@
 """Checks a copy of the exercise, or a folder of them: python check_file.py FILE_OR_FOLDER
 
-A copy is run up to "Train", in a process and a new folder of its own (see run_copy.py). If no other
-notebook is beside it, the small files that are come along.
+A copy is run up to "Train", in a process and a new folder of its own (see run_copy.py). The small
+files beside it come along, if there is no other notebook among them.
 
 For a file, the verdicts are printed. The exit status is 0 if all is right, 3 if not, and 1 for what
 cannot be checked. For a folder, the table FOLDER.csv gets a row for each copy. Those that have a
@@ -37,7 +37,7 @@ SMALL = 2**20               # bytes of a file that comes along with a copy
 SKIPPED = 'skip-execution'  # Jupyter's tag for cells that only people run
 # The environment variables that a machine may need to find and start programs.
 KEPT = ['PATH', 'LD_LIBRARY_PATH', 'SYSTEMROOT', 'COMSPEC', 'PATHEXT']
-HEADER = ['copy', *check.PLACES, 'right', 'what to mend', 'checked']  # of the table
+HEADER = ['copy', *check.PLACES, 'right', 'what to mend', 'checked']  # the last: see checksum()
 
 
 class CannotCheck(Exception):

@@ -45,6 +45,7 @@ CASES = [
     ('One-hot labels', 'onehot[np.arange(num_frames), inp] = 1', 'onehot = np.eye(10)[inp]',
      'right'),
     ('One-hot labels', None, 'onehot = np.zeros((4, 10))', 'must stay a function'),
+    # [2, 0, 9, 2], the first labels tried, have ten columns so; [5], the next ones, have not.
     ('One-hot labels', ', 10))', ', inp.max() + 1))', 'must have the shape (1, 10), and has'),
     ('One-hot labels', '10))', '10), int)', 'float64'),
     ('One-hot labels', 'inp] = 1', 'inp - 1] = 1', 'in the columns [1, 9, 8, 1]'),
@@ -64,6 +65,7 @@ CASES = [
     ('Hidden states', 'x[:, t, :]', 'x[:, 27 - t, :]', 'from the last to the first'),
     ('Hidden states', 'x[:, t, :]', 'x[t]', 'x[t] is image t'),
     ('Hidden states', 'x[:, t, :]', 'x[0, t, :]', 'every image is read as the first one'),
+    # Right for 28 images, wrong for 101.
     ('Hidden states', 'x[:, t, :]', 'x[:100, t, :]',
      'shapes do not fit: (101, 100) and (100, 100). (The number of images is x.shape[0]'),
     ('Hidden states', 'range(time_steps)', 'range(27)', 'the last row is not read'),
@@ -92,6 +94,7 @@ CASES = [
     ('Prediction', 'softmax(y_hat)', 'softmax(y_hat.T).T', 'goes over the images'),
     ('Prediction', 'softmax(y_hat)', 'softmax(y_hat).T', 'must have the shape (101, 10)'),
     ('Prediction', 'T.nnet.softmax(y_hat)', 'y_hat', 'must add up to 1'),
+    # The scores are called y, as the labels are.
     ('Prediction', 'y_hat', 'y', "y is no longer T.matrix('y')" + AGAIN),
     ('Prediction', 'axis=1', 'axis=0', 'y_pred must be T.argmax'),
     ('Cost', 'T.mean(', '1 / x.shape[0] * T.sum(', 'right'),
@@ -256,7 +259,8 @@ def test_another_type_of_numbers_is_told(session, monkeypatch):
 # The check leaves all as it was.
 
 def test_trained_weights_are_right_and_stay(nb, session):
-    # Not the images that the check takes a step on: that would leave the same weights.
+    # The check takes a step on X_train[:100]. On these, this step would leave the same weights as a
+    # check that forgot to set them back.
     nb.sgd_step(nb.X_train[-100:], nb.Y_train[-100:])
     before = [weight.get_value() for weight in nb.weights]
     verdicts = [session.judge(title) for title in check.PLACES]

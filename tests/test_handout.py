@@ -56,7 +56,7 @@ def test_a_place_is_empty_and_its_check_below(place):
 
 
 @pytest.mark.parametrize('place', check.PLACES)
-def test_text_above_a_place_ends_with_a_hint(place):
+def test_section_of_a_place_has_a_hint(place):
     texts = [cell.source for title, cell in cells.with_sections(EXERCISE.cells)
              if title == place and cell.cell_type == 'markdown']
     assert any('<summary>Hint</summary>' in text for text in texts)

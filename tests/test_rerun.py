@@ -74,12 +74,19 @@ def test_pixels_do_not_count_elsewhere(monkeypatch, outputs, told):
     assert list(rerun.differences(notebook(FIGURE), notebook(*outputs))) == told
 
 
-@pytest.mark.parametrize('bits, outputs, well', [
-    (bitwise.YES, [], True), (bitwise.YES, [PRINTED], False), ('reproducible: no', [], False)])
-def test_only_the_saved_outputs_with_the_same_bits_are_well(monkeypatch, file, bits, outputs, well):
+@pytest.mark.parametrize('outputs, well', [([], True), ([PRINTED], False)])
+def test_only_the_saved_outputs_are_well(monkeypatch, file, outputs, well):
     monkeypatch.setattr(rerun, 'execute', lambda path, saved, pinned: notebook(*outputs))
-    monkeypatch.setattr(bitwise, 'pin', lambda: bits)
     assert rerun.verify([file], pinned=True) == well
+
+
+@pytest.mark.parametrize('is_ours, pinned, well', [
+    (True, True, False), (True, False, True), (False, True, True)])
+def test_with_other_bits_our_notebooks_are_not_well(monkeypatch, file, is_ours, pinned, well):
+    monkeypatch.setattr(rerun, 'execute', lambda path, saved, pinned: notebook())
+    monkeypatch.setattr(bitwise, 'pin', lambda: 'reproducible: no')
+    monkeypatch.setattr(cells, 'PATHS', [file] if is_ours else [])
+    assert rerun.verify([file], pinned) == well
 
 
 def test_notebook_and_its_picture_are_saved(monkeypatch, file):
@@ -92,6 +99,7 @@ def test_notebook_and_its_picture_are_saved(monkeypatch, file):
 
 def test_nothing_is_saved_with_other_bits(monkeypatch, file):
     monkeypatch.setattr(bitwise, 'pin', lambda: 'reproducible: no')
+    monkeypatch.setattr(cells, 'PATHS', [file])
     with pytest.raises(cells.NotebookError, match='Nothing was executed: reproducible: no'):
         rerun.save([file], pinned=True)
 

@@ -74,7 +74,7 @@ def made(fresh):
 
 @needs_uv
 def test_nothing_is_made_where_all_is_there(made):
-    """Without the package's file and after a move, to a path with a line break and a blank."""
+    """With nowhere to find the package, after a move to a path with a line break and a blank."""
     moved = made.rename(made.parent / 'a\n b')
     assert set_up(moved, UV_FIND_LINKS='') == ''
     assert imports(moved)
@@ -106,11 +106,13 @@ def test_foreign_environment_is_refused(fresh):
 
 @pytest.mark.slow
 @needs_uv
-@pytest.mark.parametrize('name, value', [('UV_CONSTRAINT', '/nowhere'), ('CDPATH', 'other')])
+@pytest.mark.parametrize('name, value', [
+    ('UV_CONSTRAINT', '/nowhere'), ('CDPATH', 'other'), ('UV_CONFIG_FILE', 'other/uv.toml')])
 def test_settings_do_not_count(fresh, name, value):
     (fresh / 'other' / 'tools').mkdir(parents=True)
     (fresh / '.config' / 'uv').mkdir(parents=True)
-    (fresh / '.config' / 'uv' / 'uv.toml').write_text('[pip]\ntarget = "elsewhere"\n')
+    for file in fresh / '.config' / 'uv' / 'uv.toml', fresh / 'other' / 'uv.toml':
+        file.write_text('[pip]\ntarget = "elsewhere"\n')
     said = set_up(fresh, **{name: value})
     assert imports(fresh), said
     assert not (fresh / 'elsewhere').exists()

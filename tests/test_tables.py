@@ -164,7 +164,8 @@ def test_row_begins_as_saved(monkeypatch, name, key):
 def test_last_row_has_the_columns_of_its_table(monkeypatch, name):
     """Without training and measuring, which take minutes. ink.csv measures in another way.
 
-    train is also replaced in networks, where train_with_reports calls it.
+    train is also replaced in networks, where train_with_reports calls it; what changes images, for
+    changed.csv and turned.csv.
     """
     def not_training(net, batches, learning_rate, change=None):
         return ((0, 0) for batch in batches)
@@ -196,7 +197,7 @@ def test_values_and_averages_of_a_run():
 
 
 @pytest.mark.slow
-def test_cost_curves_along_the_gradient_as_the_hessian_says_and_less_than_at_most():
+def test_curvature_along_the_gradient_is_the_hessian_s_and_below_the_largest():
     nb, network = networks.notebook(), networks.at_start('recurrent')
     first_300 = nb.X_train[:300], nb.Y_train[:300]
     start = network.get_values()

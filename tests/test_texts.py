@@ -5,8 +5,8 @@ prints, or has in its code, in that section or in one that the text links to. So
 paragraph of the README. "50,000 images" needs 50000, and "95.72 %" needs 95.72 or 95.720000, but
 not 95.724. "5 of 10" and "11 below" must be printed in these words. Code, formulas, 1e-15, 1.23.5
 and "fifty" are not taken for numbers; other whole numbers up to 12 are free; GIVEN has those that
-come from elsewhere. What this cannot see: two numbers of a section that changed places, and words,
-as "fewer than" for "more than".
+come from elsewhere. What this cannot see: two numbers of a section that changed places, the second
+paragraph in an item of a list, and words, as "fewer than" for "more than".
 """
 import re
 from types import SimpleNamespace
@@ -45,8 +45,11 @@ NUMBER = re.compile(r'(?<![\w.])(?<!\w-)'        # not in a word or a version, a
                     r'\d+(?:,\d{3})*(?:\.\d+)?'  # 50,000 or 91.87
                     r'(?!\w|\.\d|,\d)')           # not before one
 COUNT = re.compile(r'\b\d+ of \d+\b|\b\d+ (?:end )?below\b')  # is printed as it stands
-CODE = re.compile(r'(?ms)^```.*?^```|(?<=\n\n)(?:    .*?\n)+|`[^`]*`')
-FORMULA_OR_TARGET = re.compile(r'(?s)\$\$.*?\$\$|\$[^$]*\$|(?<=\])\([^)]*\)')
+CODE = re.compile(r'(?ms)^```.*?^```'           # between lines of ```
+                  r'|(?<=\n\n)(?:    .*?\n)+'  # indented by four blanks, after an empty line
+                  r'|`[^`]*`')                  # `x`
+FORMULA_OR_TARGET = re.compile(r'(?s)\$\$.*?\$\$|\$[^$]*\$'  # $x$
+                               r'|(?<=\])\([^)]*\)')         # what follows [link]
 PAGES = cells.PATHS + [path for folder in ('', 'data', 'exercise', 'exercise/handout', 'notebooks')
                      for path in sorted((cells.ROOT / folder).glob('*.md'))]
 

@@ -286,7 +286,7 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
     end = steps + 100 if steps else 0
     training = train(net, draw_batches(draw_seed, end), learning_rate)
     values = run(net, training, [end]).averages[end]
-    places = {str(row): 28 * row + np.arange(10, 18) for row in range(28)}
+    places = {str(t): 28 * t + np.arange(10, 18) for t in range(28)}  # row t
     blank = images.pixels_by_variation()[:67]  # 67 pixels are blank in all training images
     is_inner = np.isin(blank % 28, np.arange(4, 24))  # in the columns 4 to 23
     places['edge'], places['inner'] = blank[~is_inner], blank[is_inner]
@@ -298,11 +298,11 @@ def row_of_ink(network, learning_rate, steps, start_seed, draw_seed):
     net.set_values(values)
     states_of = theano.function([nb.x], T.stack(net.states))  # (28, n, hidden units)
     states = states_of(nb.X_test[:1000])
-    for row in range(28):  # how much of the change in the state after this row is left at the end
-        inked = images.with_pixels(nb.X_test[:1000], places[str(row)], images.INK)
+    for t in range(28):  # how much of the change in the state after row t is left at the end
+        inked = images.with_pixels(nb.X_test[:1000], places[str(t)], images.INK)
         changes = states_of(inked) - states
         norms = np.sqrt((changes ** 2).sum(axis=2)).mean(axis=1)
-        found['left_%d' % row] = '%.6f' % (norms[27] / norms[row])
+        found['left_%d' % t] = '%.6f' % (norms[27] / norms[t])
     return found
 
 

@@ -202,8 +202,8 @@ def run(net, training, measured_at, averaged=100):
     """Take all steps of a training, and return what it leaves, as attributes.
 
     costs: of all steps. values: the network's after each step in measured_at, {step: values}, where
-    step 0 is the start. averages: {step: the mean of the values after so many steps (averaged), of
-    which this is the last}; if there were fewer, of all so far and the start.
+    step 0 is the start. averages: {step: the mean of the values after it and after the steps before
+    it, as many as averaged in all}. If there were fewer, it is of all and the start.
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)

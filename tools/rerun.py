@@ -141,15 +141,25 @@ def differences(saved, executed):
                 yield '%s: not the saved figure' % place
 
 
+def why_not_the_same_bits(paths, pinned):
+    """Return why our notebooks have other bits on this machine, in one line, or None.
+
+    Of a notebook that is not ours it is not known which bits are right.
+    """
+    ours = any(path.resolve() in cells.PATHS for path in paths)
+    bits = bitwise.pin()  # yes, or no and why
+    return bits if ours and pinned and bits != bitwise.YES else None
+
+
 def verify(paths, pinned):
     """Execute notebooks, print how they differ from what is saved, and return whether all is well.
 
-    It is if none differs and, with pins, this machine rounds as expected.
+    It is if none differs and, with pins, our notebooks have the same bits on this machine.
     """
     well = True
-    bits = bitwise.pin()  # one line: yes, or no and why
-    if pinned and bits != bitwise.YES:
-        print(bits)
+    why = why_not_the_same_bits(paths, pinned)
+    if why:
+        print(why)
         well = False
     for path in paths:
         saved = cells.read(path)
@@ -197,9 +207,9 @@ def pictures_of(path, notebook):
 
 def save(paths, pinned):
     """Execute notebooks and save them, with the pictures that the README shows: all or none."""
-    bits = bitwise.pin()
-    if pinned and bits != bitwise.YES:
-        raise cells.NotebookError('Nothing was executed: %s' % bits)
+    why = why_not_the_same_bits(paths, pinned)
+    if why:
+        raise cells.NotebookError('Nothing was executed: %s' % why)
     before = {path: cells.read(path) for path in paths}
     files = {}
     for path in paths:

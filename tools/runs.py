@@ -36,9 +36,9 @@ from tqdm import tqdm
 MEMORY_OF_A_WORKER = 2 ** 30  # bytes
 SECONDS_FOR_A_WORKER = 60  # until the first one has joined
 
-# Dask would set variables for its workers. By one, memory goes back to the system as soon as it is
-# free: Theano takes as much again at each step, and training took twice as long. The others are for
-# one thread, as the pins are.
+# Dask would set MALLOC_TRIM_THRESHOLD_ for its workers, so that memory goes back to the system as
+# soon as it is free. Theano takes as much again at each step, and training took twice as long. (Its
+# other variables are for one thread, as the pins are.)
 dask.config.set({'distributed.nanny.pre-spawn-environ': {}})
 
 
@@ -127,7 +127,8 @@ def work():
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
     if not address:
         sys.exit('DASK_SCHEDULER_ADDRESS is not set: see data/README.md')
-    memory = MEMORY_LIMIT // number_of_workers()  # Dask would give each core's share
+    # Dask would divide the machine's memory by the cores, of which there may be more.
+    memory = MEMORY_LIMIT // number_of_workers()
     dask_worker(['--nworkers', str(number_of_workers()), '--nthreads', '1',
                  '--memory-limit', str(memory), address])
 

@@ -5,9 +5,10 @@ set -eu
 unset CDPATH
 cd "$(dirname "$0")/.."
 
-# What counts of the user's settings is decided here: proxies, certificates, mirrors and folders
-# for downloads do (as UV_PYTHON_DOWNLOADS and UV_PYTHON_INSTALL_DIR). What would install other
-# packages, or into another folder, does not, nor does any PYTHON variable.
+# What counts of the user's settings is decided here: mirrors, files that may name one, and folders
+# for downloads do (first line), and where Python comes from (UV_PYTHON_DOWNLOADS, for example),
+# proxies and certificates (second). What would install other packages, or into another folder, does
+# not, nor does any PYTHON variable.
 for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
     case $name in
         UV_*INDEX* | UV_*MIRROR* | UV_FIND_LINKS | UV_OFFLINE | UV_CACHE_DIR | UV_*CONFIG*) ;;
@@ -15,9 +16,10 @@ for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
         *) unset "$name" ;;
     esac
 done
-# A uv.toml with one of these would send packages elsewhere, or not all: none of it counts.
-if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' /etc/uv/uv.toml \
+# Files with one of these would send packages elsewhere, or not all: then no file counts.
+if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' "${UV_CONFIG_FILE:-/etc/uv/uv.toml}" \
     "${XDG_CONFIG_HOME:-${HOME:-}/.config}/uv/uv.toml"; then
+    unset UV_CONFIG_FILE
     export UV_NO_CONFIG=1
 fi
 
@@ -46,7 +48,7 @@ trap 'rm -rf $work' EXIT
 trap 'exit 1' HUP INT TERM
 
 # uv finds or downloads Python 3.11 and installs the packages. One of them, Theano, is built here, by
-# the setuptools of constraints.txt (--build-constraint, which an old uv lacks): a newer one cannot.
+# the setuptools of constraints.txt, not the newest one: --build-constraint, which an old uv lacks.
 version=0.13.9
 wheel=uv-$version
 uv=.uv/$wheel.data/scripts/uv

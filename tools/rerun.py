@@ -4,8 +4,8 @@ Without an option it compares what each notebook prints and draws with what is s
 text and data of outputs and, on x86-64 Linux, the figures byte by byte (elsewhere only whether
 they are there). Counters, times and other metadata are not compared. A notebook runs in its own
 folder, with the Python that runs this program; settings of Python, IPython, Jupyter and
-Matplotlib do not count. The status is 0 if all went well, 1 if something differs or fails or this
-machine rounds differently, 130 after Ctrl-C.
+Matplotlib do not count. The status is 0 if all went well, 1 if something differs or fails or, for
+this repository's notebooks, this machine rounds differently, 130 after Ctrl-C.
 """
 import argparse
 import base64

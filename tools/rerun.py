@@ -170,7 +170,7 @@ def verify(paths, pinned):
             well = False
         else:
             count = sum(len(cell.get('outputs', [])) for cell in executed.cells)
-            print('\n%s: its %d outputs are the saved ones' % (path, count))
+            print('\n%s: all outputs (%d) are the saved ones' % (path, count))
         if not SAME_FIGURES:
             print('Of figures was compared only whether they are there')
     return well

@@ -435,11 +435,11 @@ def expect_new_value(nb, name, new, others):
     """Expect that new is what a weight must become. others: what else updates changes."""
     weight, own = getattr(nb, name), GRADIENTS[name]
     gradients = [getattr(nb, gradient) for gradient in GRADIENTS.values()]
-    # What new is made of, without what the notebook's gradients are made of, which is all weights:
-    # U - learning_rate * grad_U           of U and grad_U
-    # U - learning_rate * T.grad(cost, U)  of U: T.grad makes a new object (of the right weight? the
-    #                                      values below tell)
-    # U - learning_rate * grad_W           of U and grad_W: wrong
+    # Of this weight and the five gradients, which ones is new made of?
+    # U - learning_rate * grad_U           U and grad_U
+    # U - learning_rate * T.grad(cost, U)  U alone, since T.grad makes a gradient of its own
+    # U - learning_rate * grad_W           U and grad_W: wrong
+    # The search does not go on into the five gradients: all weights are in them.
     graph = ancestors([new], blockers=gradients)
     parts = [part for part in (name, *GRADIENTS.values()) if getattr(nb, part) in graph]
     calls_grad = parts == [name]
@@ -451,7 +451,7 @@ def expect_new_value(nb, name, new, others):
            'the new %s depends on another variable in updates: plain SGD needs only %s, '
            'learning_rate and %s' % (name, name, own))
     values, _ = example(nb)
-    values[own] = values[name] ** 2  # any numbers: they are put in for grad_U, where new has it
+    values[own] = values[name] ** 2  # any numbers, put in for grad_U (if calls_grad, for nothing)
     gradient = theano.grad(nb.cost, weight) if calls_grad else getattr(nb, own)
     subtracted, right = values_of(nb, values, [weight - new, nb.learning_rate * gradient])
     expect_none_of(subtracted, {
@@ -553,7 +553,7 @@ class Session:
     def __init__(self, names):
         self.names = names
         # By title: the names that a place's cell sets, and the error that it ended in.
-        self.cells = dict.fromkeys(PLACES, (set(), None))
+        self.last_runs = dict.fromkeys(PLACES, (set(), None))
         # The sum that Hidden states made, where Prediction's cell may put the mean in its place.
         self.h_states_sum = names.get('h_states_sum')
 
@@ -575,7 +575,7 @@ class Session:
             self.names['updates'] = list(self.names['updates'])
         for title, place in PLACES.items():
             if names & set(place.makes):
-                self.cells[title] = names, error
+                self.last_runs[title] = names, error
 
     def outcome(self, test):
         """Return the exception that a function of the notebook's names ends in, or None."""
@@ -589,7 +589,7 @@ class Session:
     def fault(self, title):
         """Return the exception that is held against a place, or None."""
         makes, test = PLACES[title].makes, PLACES[title].test
-        names, error = self.cells[title]
+        names, error = self.last_runs[title]
         if error is None:
             if not set(makes) <= set(self.names):
                 return NotImplementedError()
@@ -608,7 +608,7 @@ class Session:
         if type(error) is NotImplementedError:  # 1
             return EMPTY, ('not written yet, or the line with raise was left in: '
                            + PLACES[title].task)
-        names, _ = self.cells[title]
+        names, _ = self.last_runs[title]
         if not can_only_be_its_own(error, names):  # 4 and 5
             titles = list(PLACES)
             for earlier in titles[1:titles.index(title)]:  # no place starts from the first, onehot
@@ -650,7 +650,7 @@ if get_ipython():
     previous = globals().get('session')
     session = watch(get_ipython())
     if previous:
-        session.cells = previous.cells
+        session.last_runs = previous.last_runs
 
 
 def verdict(title):

@@ -15,7 +15,7 @@ import nbformat  # noqa: E402
 from nbformat.v4 import new_code_cell, new_markdown_cell  # noqa: E402
 
 SOLUTION = re.compile(r'^( *)### BEGIN SOLUTION\n.*?### END SOLUTION', re.DOTALL | re.MULTILINE)
-TEXTS = ROOT / 'exercise' / 'handout'  # what is written for the exercise alone
+TEXTS = ROOT / 'exercise' / 'texts'  # what is written for the exercise alone
 FILES = {  # the files beside the notebook, and where they come from
     **{name: TEXTS / name for name in ('README.md', 'requirements.txt')},
     **{name: ROOT / 'exercise' / name for name in ('check.py', 'check_file.py', 'run_copy.py')},
@@ -23,7 +23,7 @@ FILES = {  # the files beside the notebook, and where they come from
     **{name: ROOT / name for name in ('constraints.txt', 'LICENSE', 'data/mnist.pkl.gz',
                                       'data/published.csv', 'data/runs.csv')},
 }
-# The texts in exercise/handout/ that become cells, by the id of the cell above each.
+# The texts in exercise/texts/ that become cells, by the id of the cell above each.
 ADDED = {
     'title-picture': 'task',
     'inputs-code': 'look',       # below x and y

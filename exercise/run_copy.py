@@ -54,12 +54,12 @@ def run(cells, shell, session, tell):
         return
     verdicts = dict.fromkeys(check.PLACES, check.NOT_CHECKED)
     section = 'the beginning'
-    place = None  # the last one that began; it ends where the next one begins
+    place = None  # the last one that began, or END; it ends where the next one begins
     tell(section, verdicts)
     for kind, source in cells:
-        for section in headings_in(kind, source):
+        for section in headings_in(kind, source):  # section is told of the cells below, too
             if section in [*check.PLACES, END]:
-                if place:
+                if place in verdicts:
                     verdicts[place] = session.judge(place)
                 place = section
             tell(section, verdicts)

@@ -259,8 +259,8 @@ def test_another_type_of_numbers_is_told(session, monkeypatch):
 # The check leaves all as it was.
 
 def test_trained_weights_are_right_and_stay(nb, session):
-    # The check takes a step on X_train[:100]. On these, this step would leave the same weights as a
-    # check that forgot to set them back.
+    # Not on X_train[:100], on which the check takes a step: if it forgot to set the weights back,
+    # they would be the same.
     nb.sgd_step(nb.X_train[-100:], nb.Y_train[-100:])
     before = [weight.get_value() for weight in nb.weights]
     verdicts = [session.judge(title) for title in check.PLACES]

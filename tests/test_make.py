@@ -6,7 +6,7 @@ import cells
 import locket
 import nbformat
 import pytest
-from test_setup import PATH, needs_uv
+from test_setup import PATH, needs_uv  # make asks uv each time whether .venv is whole
 
 CASES = [  # what stands after make, its exit status, words that it prints
     ('help', 0, 'make setup: makes'),

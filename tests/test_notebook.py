@@ -38,7 +38,7 @@ def test_saved_run_has_the_bits_that_are_promised(words):
     assert words in cells.printed(cells.read(cells.NOTEBOOK).cells)
 
 
-@pytest.mark.parametrize('name', ['CHANGELOG.md', 'exercise/handout/README.md', 'data/runs.csv'])
+@pytest.mark.parametrize('name', ['CHANGELOG.md', 'exercise/texts/README.md', 'data/runs.csv'])
 def test_fingerprint_is_that_of_the_saved_run(name):
     assert FINGERPRINT in (cells.ROOT / name).read_text(encoding='utf-8')
 

@@ -20,7 +20,7 @@ def packages_of(name):
     return dict(re.findall(r'^(?!python @)(\w[\w-]*)(?:==)?([\w.]*)', text, re.MULTILINE))
 
 
-@pytest.mark.parametrize('name', ['requirements.txt', 'exercise/handout/requirements.txt'])
+@pytest.mark.parametrize('name', ['requirements.txt', 'exercise/texts/requirements.txt'])
 def test_packages_have_the_versions_of_constraints(name):
     pinned = packages_of('constraints.txt')
     others = [package for package, version in packages_of(name).items()
@@ -106,13 +106,13 @@ def test_foreign_environment_is_refused(fresh):
 
 @pytest.mark.slow
 @needs_uv
-@pytest.mark.parametrize('name, value', [
-    ('UV_CONSTRAINT', '/nowhere'), ('CDPATH', 'other'), ('UV_CONFIG_FILE', 'other/uv.toml')])
-def test_settings_do_not_count(fresh, name, value):
-    (fresh / 'other' / 'tools').mkdir(parents=True)
-    (fresh / '.config' / 'uv').mkdir(parents=True)
-    for file in fresh / '.config' / 'uv' / 'uv.toml', fresh / 'other' / 'uv.toml':
-        file.write_text('[pip]\ntarget = "elsewhere"\n')
+@pytest.mark.parametrize('name, value, file', [
+    ('UV_CONSTRAINT', '/nowhere', '.config/uv/uv.toml'), ('CDPATH', 'other', '.config/uv/uv.toml'),
+    ('UV_CONFIG_FILE', 'other/uv.toml', 'other/uv.toml')])
+def test_settings_do_not_count(fresh, name, value, file):
+    for folder in 'other/tools', '.config/uv':
+        (fresh / folder).mkdir(parents=True)
+    (fresh / file).write_text('[pip]\ntarget = "elsewhere"\n')
     said = set_up(fresh, **{name: value})
     assert imports(fresh), said
     assert not (fresh / 'elsewhere').exists()

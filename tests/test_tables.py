@@ -162,10 +162,10 @@ def test_row_begins_as_saved(monkeypatch, name, key):
 
 @pytest.mark.parametrize('name', [name for name in tables.KEYS if name != 'ink.csv'])
 def test_last_row_has_the_columns_of_its_table(monkeypatch, name):
-    """Without training and measuring, which take minutes. ink.csv measures in another way.
+    """Without training and measuring, which take minutes.
 
-    train is also replaced in networks, where train_with_reports calls it; what changes images, for
-    changed.csv and turned.csv.
+    train is also replaced in networks, where train_with_reports calls it. ink.csv is left out: it
+    also evaluates the states of a thousand images, 29 times.
     """
     def not_training(net, batches, learning_rate, change=None):
         return ((0, 0) for batch in batches)

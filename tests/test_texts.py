@@ -50,7 +50,7 @@ CODE = re.compile(r'(?ms)^```.*?^```'           # between lines of ```
                   r'|`[^`]*`')                  # `x`
 FORMULA_OR_TARGET = re.compile(r'(?s)\$\$.*?\$\$|\$[^$]*\$'  # $x$
                                r'|(?<=\])\([^)]*\)')         # what follows [link]
-PAGES = cells.PATHS + [path for folder in ('', 'data', 'exercise', 'exercise/handout', 'notebooks')
+PAGES = cells.PATHS + [path for folder in ('', 'data', 'exercise', 'exercise/texts', 'notebooks')
                      for path in sorted((cells.ROOT / folder).glob('*.md'))]
 
 
@@ -70,7 +70,7 @@ def links_in(text):
 # Numbers.
 
 def plain(number):
-    """Return a number as it is compared: 50,000 as 50000, 91.870000 as 91.87, 91.00 as 91.00."""
+    """Return a number as it is compared: 50,000 as 50000, 91.870000 as 91.87, 0.500000 as 0.50."""
     return re.sub(r'(\.\d\d.*?)0+$', r'\1', number.replace(',', ''))
 
 

@@ -34,8 +34,8 @@ def notebook():
 def initial_values(start_seed, hidden_d=100):
     """Return the values, {name: array}, with which the weights of all networks start.
 
-    U, W and V are drawn as in the notebook's section "Weights", the others after them. P is for the
-    linear classifier, which has no others that are drawn: it gets the first numbers, as U does.
+    U, W and V are drawn as in the notebook's section "Weights", the others after them. P, of the
+    linear classifier, is drawn first, too, by a generator of its own: no network has P and U.
     """
     glorot_uniform = notebook().glorot_uniform
     P = glorot_uniform(np.random.RandomState(start_seed), 784, 10)
@@ -202,8 +202,8 @@ def run(net, training, measured_at, averaged=100):
     """Take all steps of a training, and return what it leaves, as attributes.
 
     costs: of all steps. values: the network's after each step in measured_at, {step: values}, where
-    step 0 is the start. averages: {step: the mean of the values after it and after the steps before
-    it, as many as averaged in all}. If there were fewer, it is of all and the start.
+    step 0 is the start. averages: {step: the mean of its last values}, with averaged=100 after step
+    1100 of those after steps 1001 to 1100, and after step 50 of the start and those after 1 to 50.
     """
     costs, values, averages = [], {}, {}
     last = collections.deque(maxlen=averaged)

@@ -127,7 +127,7 @@ def work():
     address = os.environ.get('DASK_SCHEDULER_ADDRESS')
     if not address:
         sys.exit('DASK_SCHEDULER_ADDRESS is not set: see data/README.md')
-    # Dask would divide the machine's memory by the cores, of which there may be more.
+    # Dask would give each the memory divided by the cores, though there may be fewer workers.
     memory = MEMORY_LIMIT // number_of_workers()
     dask_worker(['--nworkers', str(number_of_workers()), '--nthreads', '1',
                  '--memory-limit', str(memory), address])

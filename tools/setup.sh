@@ -5,10 +5,9 @@ set -eu
 unset CDPATH
 cd "$(dirname "$0")/.."
 
-# What counts of the user's settings is decided here: mirrors, files that may name one, and folders
-# for downloads do (first line), and where Python comes from (UV_PYTHON_DOWNLOADS, for example),
-# proxies and certificates (second). What would install other packages, or into another folder, does
-# not, nor does any PYTHON variable.
+# Of the user's settings for Python and uv, mirrors and the files that may name them count, and the
+# second line below: where Python comes from (UV_PYTHON_DOWNLOADS, for example), proxies,
+# certificates. All others are unset: they could install other packages, or into another folder.
 for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
     case $name in
         UV_*INDEX* | UV_*MIRROR* | UV_FIND_LINKS | UV_OFFLINE | UV_CACHE_DIR | UV_*CONFIG*) ;;
@@ -16,7 +15,7 @@ for name in $(env | sed -n -E 's/^((PYTHON|UV_)[A-Z0-9_]*)=.*/\1/p'); do
         *) unset "$name" ;;
     esac
 done
-# Files with one of these would send packages elsewhere, or not all: then no file counts.
+# A file in which one of these is set would send packages elsewhere, or not all: then none counts.
 if grep -q -s -E '^ *(pip\.)?(target|prefix|no-deps) *=' "${UV_CONFIG_FILE:-/etc/uv/uv.toml}" \
     "${XDG_CONFIG_HOME:-${HOME:-}/.config}/uv/uv.toml"; then
     unset UV_CONFIG_FILE
@@ -47,8 +46,8 @@ rm -rf $work
 trap 'rm -rf $work' EXIT
 trap 'exit 1' HUP INT TERM
 
-# uv finds or downloads Python 3.11 and installs the packages. One of them, Theano, is built here, by
-# the setuptools of constraints.txt, not the newest one: --build-constraint, which an old uv lacks.
+# uv finds or downloads Python 3.11 and installs the packages. One of them, Theano, is built here,
+# by the setuptools of constraints.txt: --build-constraint, which an old uv lacks.
 version=0.13.9
 wheel=uv-$version
 uv=.uv/$wheel.data/scripts/uv

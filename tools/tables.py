@@ -54,8 +54,9 @@ def groups_of_single_bits():
 
 
 TEN = range(10)
-TWENTY_AND_OWN = [*range(20), 1234]  # the studies leave out the notebook's own
+TWENTY_AND_OWN = [*range(20), 1234]  # the notebook's own was studied once; rows that are made stay
 KEYS = {}  # of each table, in the order in which make runs makes them
+# 200 and 110 are Glorot's sums. W_mean: W's own, taken away, or that of 134 added.
 KEYS['early.csv'] = keys(
     'W_sum V_sum W_mean draw_seed',
     (200, 110, ['own', 'of_134'], range(20)),
@@ -119,8 +120,8 @@ KEYS['starts.csv'] = keys(
     ('last_state', 100, 1000, .1, TEN),
     ('linear', 100, [1000, 4000], .5, TEN),
     (['two_layers', 'wide'], 100, 1000, .2, TEN))
-# Sums that may fit the published run have more runs. 200 is Glorot's sum for W. No study reads the
-# last ones, with another sum for V.
+# Sums that may fit the published run have more runs. The last ones, with another sum for V, were
+# studied once.
 KEYS['scan.csv'] = {
     **keys('W_sum=V_sum draw_seed',
            (range(112, 126, 2), range(40)),

@@ -54,16 +54,18 @@ def run(cells, shell, session, tell):
         return
     verdicts = dict.fromkeys(check.PLACES, check.NOT_CHECKED)
     section = 'the beginning'
-    place = None  # the last one that began, or END; it ends where the next one begins
+    place = None  # the last one that began; it ends where the next one begins
     tell(section, verdicts)
     for kind, source in cells:
         for section in headings_in(kind, source):  # section is told of the cells below, too
             if section in [*check.PLACES, END]:
-                if place in verdicts:
+                if place:
                     verdicts[place] = session.judge(place)
                 place = section
             tell(section, verdicts)
-        if place == END:
+            if section == END:
+                break
+        if section == END:
             break
         if kind == 'code':
             shell.run_cell(source)

@@ -91,7 +91,7 @@ class FakeShell(list):
     (['## Weights', '## Cost', 'Weights'], ['Weights'], 'Cost'),  # in another section
     (['## Weights', '## Inputs', 'Weights'], ['Weights'], 'Inputs'),  # in one without a place
     (['## Weights', '## Train', 'Weights'], [], 'Train'),  # too late
-    (['## Weights', '## Train\n## Cost', 'Weights'], [], 'Cost'),
+    (['## Weights', '## Train\n## Cost', 'Weights'], [], 'Train'),
     (['## Holidays', 'Weights'], [], None)])  # another notebook
 def test_places_that_are_right_and_the_section_that_is_told(sources, right, section):
     shell = FakeShell()

@@ -312,6 +312,8 @@ def check_weights(nb):
         value = first_values.get(weight, weight.get_value())  # it may have been trained since
         expect(np.shape(value) == shape,
                '%s must have the shape %s, and has %s' % (name, shape, np.shape(value)))
+        expect(value.dtype == 'float64',
+               '%s must be of type float64, as rng.uniform makes it, and is %s' % (name, value.dtype))
         bound = np.sqrt(6 / sum(shape))
         low, high = value.min(), value.max()
         # With this many draws, the extremes lie near the bounds.

@@ -56,6 +56,8 @@ CASES = [
     ('Weights', 'rng.uniform(-bound, bound,', 'bound * rng.uniform(-1, 1,', 'right'),
     ('Weights', '-bound,', '0,', 'and goes from 0.0000 to 0.2165'),
     ('Weights', 'U = theano.shared(', 'U = (', 'must be a theano.shared variable, and is a tuple'),
+    ('Weights', '(fan_in, fan_out))\n', "(fan_in, fan_out)).astype('float32')\n",
+     'U must be of type float64'),
     ('Weights', '1234', '0', 'U has the right range, but other numbers'),
     ('Hidden states', None, SCAN, 'right'),
     ('Hidden states', 'h_states = T.tanh(a)\n    h_states_sum = h_states_sum + h_states',

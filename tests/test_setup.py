@@ -80,6 +80,7 @@ def test_nothing_is_made_where_all_is_there(made):
     assert imports(moved)
 
 
+@pytest.mark.slow
 @needs_uv
 @pytest.mark.parametrize('damage', [
     'rm .venv/lib/python3.11/site-packages/one.py', 'ln -sf nowhere .venv/bin/python'])
@@ -90,6 +91,7 @@ def test_damage_is_mended(made, damage):
     assert os.listdir(made / '.uv') == ['home']
 
 
+@pytest.mark.slow
 @needs_uv
 def test_what_fails_leaves_the_environment_as_it_was(made):
     (made / 'requirements.txt').write_text('one==2\n')

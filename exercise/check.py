@@ -38,6 +38,7 @@ from theano.scan_module.scan_utils import equal_computations  # noqa: E402
 
 RIGHT, EMPTY, WRONG, WAITS = 'right', 'empty', 'wrong', '-'  # kinds of verdicts
 NOT_CHECKED = WAITS, 'not checked'  # a verdict, shown alike: a notebook was not run that far
+SKIPPED = 'skip-execution'  # Jupyter's tag for cells that only people run
 IMAGES = 101  # in a mini-batch of these tests: more than the notebook's mini_batch_size
 # Each weight's gradient, in the order of the notebook's weights.
 GRADIENTS = {'U': 'grad_U', 'W': 'grad_W', 'V': 'grad_V', 'b_hidden': 'grad_bh', 'b_V': 'grad_bV'}
@@ -313,7 +314,8 @@ def check_weights(nb):
         expect(np.shape(value) == shape,
                '%s must have the shape %s, and has %s' % (name, shape, np.shape(value)))
         expect(value.dtype == 'float64',
-               '%s must be of type float64, as rng.uniform makes it, and is %s' % (name, value.dtype))
+               '%s must be of type float64, as rng.uniform makes it, and is %s'
+               % (name, value.dtype))
         bound = np.sqrt(6 / sum(shape))
         low, high = value.min(), value.max()
         # With this many draws, the extremes lie near the bounds.

@@ -34,7 +34,6 @@ except ImportError as error:
 TIME_LIMIT = 180            # seconds for a copy
 LARGEST_COPY = 50 * 2**20   # bytes of a notebook
 SMALL = 2**20               # bytes of a file that comes along with a copy
-SKIPPED = 'skip-execution'  # Jupyter's tag for cells that only people run
 # The environment variables that a machine may need to find and start programs.
 KEPT = ['PATH', 'LD_LIBRARY_PATH', 'SYSTEMROOT', 'COMSPEC', 'PATHEXT']
 HEADER = ['copy', *check.PLACES, 'right', 'what to mend', 'checked']  # the last: see checksum()
@@ -71,7 +70,7 @@ def read(path):
     try:
         notebook = json.loads(path.read_text(encoding='utf-8-sig'))  # sig: some editors add a mark
         return [(cell['cell_type'], ''.join(cell['source'])) for cell in notebook['cells']
-                if SKIPPED not in cell.get('metadata', {}).get('tags', [])]
+                if check.SKIPPED not in cell.get('metadata', {}).get('tags', [])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CannotCheck('it is not a notebook of nbformat 4: save it in Jupyter again') from None
 

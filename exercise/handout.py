@@ -10,7 +10,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / 'tools'), str(ROOT / 'exercise')]
 import cells  # noqa: E402
 import check  # noqa: E402
-import check_file  # noqa: E402
 import nbformat  # noqa: E402
 from nbformat.v4 import new_code_cell, new_markdown_cell  # noqa: E402
 
@@ -102,7 +101,7 @@ def exercise(notebook, nbgrader=False):
     by_heart = [cell.id for cell in new].index('by-heart')
     for cell in new[by_heart:]:  # no place is below it: check_file.py and nbgrader skip the rest
         if cell.cell_type == 'code':
-            cell.metadata['tags'] = [check_file.SKIPPED]
+            cell.metadata['tags'] = [check.SKIPPED]
 
 
 def write(target, nbgrader=False):

@@ -57,7 +57,7 @@ def test_what_cannot_be_read_is_told_and_has_no_checksum(tmp_path):
 
 
 def test_cells_that_only_people_run_are_left_out(tmp_path):
-    others = new_code_cell('2', metadata={'tags': [check_file.SKIPPED]})
+    others = new_code_cell('2', metadata={'tags': [check.SKIPPED]})
     nbformat.write(new_notebook(cells=[new_code_cell('1'), others]), tmp_path / 'copy.ipynb')
     assert check_file.read(tmp_path / 'copy.ipynb') == [('code', '1')]
 

@@ -33,6 +33,12 @@ def training_pixels():
 
 
 @functools.cache
+def training_means():
+    """Return the means of the 784 pixels over the training images."""
+    return training_pixels().mean(axis=0, dtype='float64')
+
+
+@functools.cache
 def pixels_by_variation():
     """Return the indices of the 784 pixels, the least varying (over the training images) first."""
     deviations = training_pixels().std(axis=0, dtype='float64')
@@ -48,8 +54,7 @@ def with_pixels(images, places, values):
 
 def with_means(images, places):
     """Return images whose pixels with these indices have their means over the training images."""
-    means = training_pixels().mean(axis=0, dtype='float64')
-    return with_pixels(images, places, means[places])
+    return with_pixels(images, places, training_means()[places])
 
 
 # What the columns of changed.csv name: functions of images and an amount.

@@ -147,8 +147,10 @@ def why_not_the_same_bits(paths, pinned):
     Of a notebook that is not ours it is not known which bits are right.
     """
     ours = any(path.resolve() in cells.PATHS for path in paths)
+    if not (ours and pinned):
+        return None
     bits = bitwise.pin()  # yes, or no and why
-    return bits if ours and pinned and bits != bitwise.YES else None
+    return None if bits == bitwise.YES else bits
 
 
 def verify(paths, pinned):
